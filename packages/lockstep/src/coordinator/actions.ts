@@ -1,0 +1,62 @@
+import { LockstepError } from '../errors.ts'
+import type { OperatorAction, OperatorColumns, PatternMachine, StoredTransaction } from '../ports/index.ts'
+import type { Changes, Operator } from './changes.ts'
+import type { Snapshot } from './driver.ts'
+
+/** What an operator asks for. `reason` is for the next person who reads the audit. */
+export interface ActionRequest {
+  readonly action: OperatorAction | 'hold' | 'resume'
+  readonly branch?: string
+  readonly reason: string
+  readonly by?: string
+}
+
+export const actionNames = ['retry', 'hold', 'resume', 'skip', 'force-commit', 'force-rollback'] as const
+
+/**
+ * Hold, resume and the actions of the pattern. An action on a held transaction first lets it go: what must stay held is held again
+ * by the machine.
+ */
+export async function actOn(
+  id: string,
+  request: ActionRequest,
+  by: { changes: Changes; machineOf: (row: StoredTransaction) => PatternMachine },
+): Promise<Snapshot | null> {
+  const { changes, machineOf } = by
+  const { action, branch = null, reason } = request
+  const operator: Operator = { by: request.by ?? 'operator', action, branch, reason }
+  if (action === 'hold') return changes.mark(id, operator, (row, now) => held(row, operator, now))
+  if (action === 'resume') return changes.mark(id, operator, (row, now) => resumed(row, machineOf(row), now))
+  const row = await changes.read(id)
+  if (row === null) return null
+  if (row.held !== null && row.endedAt === null && action === 'retry') {
+    await changes.mark(id, operator, (current, now) => (current.held === null ? current : resumed(current, machineOf(current), now)))
+  }
+  return changes.change(id, { kind: 'act', action, branch, reason }, operator)
+}
+
+function held(row: StoredTransaction, operator: Operator, now: number): OperatorColumns {
+  refuseEnded(row)
+  if (row.held !== null) throw notAllowed(`Transaction ${row.id} is held already: ${row.held.reason}.`)
+  const { deadlineAt, ageFrom } = row
+  return { held: { reason: 'operator', since: now, by: operator.by, detail: operator.reason }, deadlineAt, ageFrom }
+}
+
+/** Law 10: a call older than the barrier's memory is never made again, so resuming would only hold it again. */
+function resumed(row: StoredTransaction, machine: PatternMachine, now: number): OperatorColumns {
+  refuseEnded(row)
+  if (row.held === null) throw notAllowed(`Transaction ${row.id} is not held.`)
+  if (row.held.reason === 'older-than-barrier') {
+    throw notAllowed(`Transaction ${row.id} is older than the barrier's memory: skip the branch, or force an end.`)
+  }
+  const restedMs = machine.deadlineRestsWhileHeld ? now - row.held.since : 0
+  return { held: null, deadlineAt: row.deadlineAt === null ? null : row.deadlineAt + restedMs, ageFrom: now }
+}
+
+function refuseEnded(row: StoredTransaction): void {
+  if (row.endedAt !== null) throw notAllowed(`Transaction ${row.id} has ended as ${row.status}.`)
+}
+
+function notAllowed(message: string): LockstepError {
+  return new LockstepError('LOCKSTEP_ACTION_NOT_ALLOWED', { message })
+}

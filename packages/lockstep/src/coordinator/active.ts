@@ -1,0 +1,64 @@
+import type { Command, Held, StoredTransaction, Transaction } from '../ports/index.ts'
+import { spilledIn, toTransaction } from './stored-form.ts'
+
+/** A call command that waits for something to become durable. */
+export interface BlockedCall {
+  readonly command: Extract<Command, { kind: 'call' }>
+  /** The change that must be durable first. */
+  readonly change: number
+}
+
+/**
+ * A transaction that this instance drives now. `transaction` runs ahead of the store; `durable…` says how far the store is.
+ */
+export class Active {
+  readonly base: StoredTransaction
+  transaction: Transaction
+  /** Counts changes in memory. */
+  change = 0
+  durableChange = 0
+  durableStatus: Transaction['status']
+  version: number
+  updatedAt: number
+  spilled: number
+  /** Calls out, queued, or waiting for durability. */
+  calls = 0
+  blocked: BlockedCall[] = []
+  /** The change that handed the row back; null while we drive it. */
+  parkedAt: number | null = null
+  /** The change that ended it. */
+  endedAt: number | null = null
+  /** Why the journal took no more of it. */
+  failure: unknown = null
+  /** Hold that is in memory and not yet durable. */
+  pendingHold: Held | null = null
+  /** Somebody else owns it, or the journal is closed: nothing of this object counts any more. */
+  gone = false
+  #goneWaiters: (() => void)[] = []
+
+  constructor(row: StoredTransaction) {
+    this.base = row
+    this.transaction = toTransaction(row)
+    this.durableStatus = row.status
+    this.version = row.version
+    this.updatedAt = row.updatedAt
+    this.spilled = spilledIn(row)
+  }
+
+  get id(): string {
+    return this.base.id
+  }
+
+  get epoch(): number {
+    return this.base.epoch
+  }
+
+  leave(): void {
+    this.gone = true
+    for (const resolve of this.#goneWaiters.splice(0)) resolve()
+  }
+
+  whenGone(): Promise<void> {
+    return this.gone ? Promise.resolve() : new Promise((resolve) => this.#goneWaiters.push(resolve))
+  }
+}

@@ -1,0 +1,420 @@
+import { failpoint } from '#failpoint'
+import { LockstepError, messageOf } from '../errors.ts'
+import type {
+  Entry,
+  EntryResult,
+  Environment,
+  ListFilter,
+  Logger,
+  Pattern,
+  PatternMachine,
+  StoredTransaction,
+  TargetDirectory,
+  TransactionStore,
+  Transport,
+} from '../ports/index.ts'
+import type { TransactionBody, TransactionListBody } from '../protocol/index.ts'
+import { checkTransactionId } from '../protocol/names.ts'
+import { type ActionRequest, actOn } from './actions.ts'
+import { type BeginBody, type ReadBegin, readBegin } from './begin-body.ts'
+import { Changes, expired } from './changes.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Driver, type Snapshot } from './driver.ts'
+import { Journal, storeUnavailable } from './journal.ts'
+import { Ownership } from './ownership.ts'
+import { Recovery } from './recovery.ts'
+import { Retention, type RetentionSettings } from './retention.ts'
+import { StoreClock } from './store-clock.ts'
+import { isSettled, Waiters } from './waiters.ts'
+import { present, presentListed, snapshotOf } from './view.ts'
+
+export interface CoordinatorParts {
+  readonly store: TransactionStore
+  readonly transport: Transport
+  readonly targets: TargetDirectory
+  /** Services whose participants this instance can call: it claims no others (law 11). */
+  readonly services: readonly string[]
+  readonly machines: ReadonlyMap<Pattern, PatternMachine>
+  readonly environment: Environment
+  readonly logger: Logger
+  /** Active transactions plus waiting journal entries; beyond it a begin is answered `LOCKSTEP_BUSY`. */
+  readonly intakeMax: number
+  readonly retention: RetentionSettings
+  /** The disk failed and the coordinator has stopped. The process should say so and end. */
+  readonly onFailed?: (error: LockstepError) => void
+}
+
+/** A transaction, and whether this very call began it. */
+export interface BeginAnswer {
+  readonly transaction: TransactionBody
+  readonly replayed: boolean
+}
+
+/** What a pattern's builder makes of an input: the body of a begin without its id. */
+export interface Runnable<Input, Output> {
+  body(input: Input): { readonly pattern: Pattern; readonly [key: string]: unknown }
+  /** Never set; carries the type of the output. */
+  readonly outputType?: Output
+}
+
+export interface RunOptions {
+  readonly id: string
+  /** How long to wait for the end, milliseconds or `'10s'`; 60 s at most and by default. */
+  readonly wait?: BeginBody['wait']
+  readonly deadline?: BeginBody['wait']
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+export type RunOutcome<Output> =
+  | { readonly status: 'committed'; readonly output: Output }
+  | { readonly status: 'rolled-back'; readonly reason: TransactionBody['reason'] }
+  | { readonly status: 'held'; readonly reason: string }
+  /** The wait ended first. The transaction goes on; `get` tells how it ends. */
+  | { readonly status: 'unfinished' }
+
+/** A caller waits this long for the store before it is told `unknown`; the entry itself stays and is repeated. */
+const answerWithinMs = 5_000
+const drainGraceMs = 5_000
+
+/**
+ * Drives transactions to their end: the same class inside a service and behind the server.
+ *
+ * **Guarantees** what the twelve laws say (docs/laws.md): nothing that was answered is lost, each operation takes effect once where
+ * the participant uses the barrier, and every transaction ends, or is held where a person sees it.
+ * **Does not guarantee** when a transaction ends, nor isolation: others see what the steps before have done.
+ */
+export class Coordinator {
+  readonly #parts: CoordinatorParts
+  readonly #instance: string
+  readonly #journal: Journal
+  readonly #driver: Driver
+  readonly #ownership: Ownership
+  readonly #recovery: Recovery
+  readonly #waiters: Waiters
+  readonly #changes: Changes
+  readonly #retention: Retention
+  readonly #storeClock: StoreClock
+  #storeId = ''
+  #beginning = 0
+  #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'failed' = 'new'
+
+  constructor(parts: CoordinatorParts) {
+    const { store, transport, environment, logger } = parts
+    const { clock, timers, random } = environment
+    this.#parts = parts
+    // Law 5: a new id at every start. Whatever the former process of this host owned is somebody else's.
+    const instance = random.hex(8, 'instance')
+    this.#instance = instance
+    const storeClock = new StoreClock(clock)
+    this.#storeClock = storeClock
+    const services = () => parts.services
+    this.#journal = new Journal({ store, instance, clock, timers, logger, onFailed: (error) => this.#fail(error) })
+    const onHeld = (held: readonly { id: string; operator: Parameters<Driver['mark']>[1] }[]) => this.#onHeld(held)
+    this.#ownership = new Ownership({ store, environment, storeClock, instance, services, logger, onHeld })
+    this.#driver = new Driver({
+      environment,
+      storeClock,
+      storeId: () => this.#storeId,
+      instance,
+      journal: this.#journal,
+      dispatcher: new Dispatcher({ transport, clock, random }),
+      machines: parts.machines,
+      logger,
+      mayCall: () => this.#ownership.mayCall(),
+      onSettled: (id, snapshot) => this.#waiters.settled(id, snapshot),
+    })
+    const driver = this.#driver
+    this.#waiters = new Waiters({ store, timers, isDrivenHere: (id) => driver.find(id) !== undefined })
+    const canCall = (row: StoredTransaction) => row.needs.every((service) => parts.services.includes(service))
+    this.#changes = new Changes({ store, driver, journal: this.#journal, storeClock, instance, canCall })
+    const freeIntake = () => this.#freeIntake()
+    this.#recovery = new Recovery({ store, environment, driver, instance, services, freeIntake, logger })
+    this.#retention = new Retention({ store, environment, storeClock, logger, settings: parts.retention })
+  }
+
+  /** Opens the store, takes a lease, and begins to claim what is due. Throws when the store cannot be used. */
+  async start(): Promise<void> {
+    const { clock } = this.#parts.environment
+    const sentMs = clock.monotonicMs()
+    const { id, now } = await this.#parts.store.open()
+    this.#storeId = id
+    this.#storeClock.learn(now, sentMs)
+    await this.#ownership.start()
+    this.#phase = 'running'
+    this.#recovery.start()
+    this.#retention.start()
+  }
+
+  /**
+   * Begins a transaction, or answers the one that has this id and this content. Resolves once it is durable; with `wait`, once it is
+   * final or held, or the time is up. Fails with `LOCKSTEP_INVALID_REQUEST`, `LOCKSTEP_ID_REUSED`, `LOCKSTEP_BUSY`,
+   * `LOCKSTEP_STORE_UNAVAILABLE` (unknown: repeat it as it is).
+   */
+  async begin(body: BeginBody, options: { readonly traceparent?: string } = {}): Promise<BeginAnswer> {
+    this.#mustRun()
+    const { machines, targets, environment } = this.#parts
+    const read = readBegin(body, { machines, targets, sha256: environment.sha256 })
+    if (this.#freeIntake() <= 0) throw this.#busy()
+    this.#beginning += 1
+    try {
+      await failpoint('coordinator.begin.before-durable')
+      const row = this.#newRow(read, options.traceparent ?? null)
+      const result = await this.#answered(this.#journal.write({ kind: 'insert', row }), read.id)
+      await failpoint('coordinator.begin.after-durable')
+      return await this.#begun(read, row, result)
+    } finally {
+      this.#beginning -= 1
+    }
+  }
+
+  /** Begins what a builder describes and waits for its end. */
+  async run<Input, Output>(runnable: Runnable<Input, Output>, input: Input, options: RunOptions): Promise<RunOutcome<Output>> {
+    const { id, wait = 60_000, deadline, labels } = options
+    const given = { ...(deadline === undefined ? {} : { deadline }), ...(labels === undefined ? {} : { labels }) }
+    const body = { ...runnable.body(input), ...given, id, wait } as BeginBody
+    const { transaction } = await this.begin(body)
+    if (transaction.status === 'committed') return { status: 'committed', output: transaction.output as Output }
+    if (transaction.status === 'rolled-back') return { status: 'rolled-back', reason: transaction.reason }
+    return transaction.held === null ? { status: 'unfinished' } : { status: 'held', reason: transaction.held.reason }
+  }
+
+  /** The durable state, or null when there is none. Throws `LOCKSTEP_EXPIRED` past retention. */
+  async get(id: string, options: { readonly waitMs?: number } = {}): Promise<TransactionBody | null> {
+    this.#mustRun()
+    checkTransactionId(id)
+    const row = await this.#answered(this.#changes.read(id), id)
+    return row === null ? null : this.#present(await this.#whenSettled(snapshotOf(row), options.waitMs ?? 0))
+  }
+
+  async list(filter: Partial<ListFilter> = {}): Promise<TransactionListBody> {
+    this.#mustRun()
+    const page = await this.#parts.store.list({ limit: 50, ...filter })
+    return { items: page.items.map((row) => presentListed(row, this.#storeId)), next: page.next }
+  }
+
+  /**
+   * Takes the decision. The first durable one wins; the same one again is answered alike. Rolling back an id that was never begun
+   * leaves a tombstone, so that a late begin is refused. Committing such an id: `LOCKSTEP_NOT_FOUND`.
+   */
+  async decide(id: string, decision: 'commit' | 'rollback', options: { readonly waitMs?: number } = {}): Promise<TransactionBody> {
+    this.#mustRun()
+    checkTransactionId(id)
+    const snapshot = await this.#answered(this.#decided(id, decision), id)
+    return this.#present(await this.#whenSettled(snapshot, options.waitMs ?? 0))
+  }
+
+  /** The initiator's cancel of a running saga, or the rollback decision of a pattern that has one. */
+  rollback(id: string, options: { readonly waitMs?: number } = {}): Promise<TransactionBody> {
+    return this.decide(id, 'rollback', options)
+  }
+
+  /** An operator's action; one audit row. Fails with `LOCKSTEP_ACTION_NOT_ALLOWED` where the state forbids it. */
+  async act(id: string, request: ActionRequest): Promise<TransactionBody> {
+    this.#mustRun()
+    checkTransactionId(id)
+    const machineOf = (row: StoredTransaction) => this.#driver.machineOf(row.pattern)
+    const snapshot = await this.#answered(actOn(id, request, { changes: this.#changes, machineOf }), id)
+    if (snapshot === null) throw notFound(id)
+    this.#recovery.hurry()
+    return this.#present(snapshot)
+  }
+
+  /** What operators did to a transaction, and its attempts that are too old to be shown with it. */
+  history(id: string) {
+    return this.#parts.store.history(id)
+  }
+
+  get activeCount(): number {
+    return this.#driver.activeCount
+  }
+
+  get takeovers(): number {
+    return this.#recovery.takeovers
+  }
+
+  /** Null when requests can be served; otherwise why not. */
+  get notReady(): string | null {
+    if (this.#phase !== 'running') return this.#phase
+    return this.#ownership.mayCall() ? null : 'the store does not answer'
+  }
+
+  /** Stops intake, hands back what it drives, makes durable what waits, ends its lease. */
+  async stop(): Promise<void> {
+    if (this.#phase === 'stopping' || this.#phase === 'stopped') return
+    const failed = this.#phase === 'failed'
+    this.#phase = 'stopping'
+    this.#retention.stop()
+    await this.#recovery.stop()
+    if (!failed) await this.#handBack()
+    this.#release(new LockstepError('LOCKSTEP_STOPPING', { message: 'The coordinator is stopping.', outcome: 'unknown' }))
+    await this.#parts.transport.close()
+    await this.#parts.store.close().catch((error) => this.#parts.logger.warn({ error: messageOf(error) }, 'closing the store'))
+    this.#phase = 'stopped'
+  }
+
+  async #handBack(): Promise<void> {
+    const { logger, environment, store } = this.#parts
+    try {
+      await this.#driver.drain(drainGraceMs)
+      const flushed = this.#journal.flush()
+      await Promise.race([flushed, new Promise<void>((resolve) => environment.timers.after(drainGraceMs, resolve))])
+      await store.resign(this.#instance)
+    } catch (error) {
+      logger.warn({ error: messageOf(error) }, 'not everything was handed back; its lease will end by itself')
+    }
+  }
+
+  #release(reason: LockstepError): void {
+    this.#ownership.stop()
+    this.#journal.close(reason)
+    this.#driver.abandon()
+    this.#waiters.close()
+  }
+
+  #fail(error: LockstepError): void {
+    this.#phase = 'failed'
+    this.#parts.logger.error({ code: error.code, error: error.message }, 'the store failed; nothing more is promised')
+    this.#retention.stop()
+    void this.#recovery.stop()
+    this.#release(error)
+    this.#parts.onFailed?.(error)
+  }
+
+  #newRow(read: ReadBegin, traceparent: string | null): NewRow {
+    const { id, pattern, contentHash, labels, plan } = read
+    const now = this.#storeClock.now()
+    const deadlineAt = plan.deadlineMs === null ? null : now + plan.deadlineMs
+    return {
+      id,
+      pattern,
+      contentHash,
+      definition: JSON.stringify(plan.definition),
+      needs: plan.needs,
+      labels,
+      createdAt: now,
+      traceparent,
+      status: plan.status,
+      state: JSON.stringify({ state: plan.state, attempts: [], alarmedFor: null, spilled: 0 }),
+      reason: null,
+      updatedAt: now,
+      endedAt: null,
+      nextAt: now,
+      owner: this.#canCallAll(plan.needs) ? this.#instance : null,
+      held: null,
+      deadlineAt,
+      ageFrom: Math.max(now, deadlineAt ?? now),
+    }
+  }
+
+  #canCallAll(needs: readonly string[]): boolean {
+    return needs.every((service) => this.#parts.services.includes(service))
+  }
+
+  async #begun(read: ReadBegin, row: NewRow, result: EntryResult): Promise<BeginAnswer> {
+    if (result.kind === 'exists') return this.#replayed(read, result.row)
+    if (result.kind === 'invalid') throw unstorable(result.message)
+    if (result.kind !== 'applied') throw new LockstepError('LOCKSTEP_BUG', { message: `begin ended as ${result.kind}` })
+    const stored: StoredTransaction = { ...row, ...result.row, expired: false }
+    if (row.owner !== null) this.#driver.adopt(stored, { kind: 'woke' })
+    const snapshot = await this.#whenSettled(snapshotOf(stored), read.waitMs)
+    return { transaction: await this.#present(snapshot), replayed: false }
+  }
+
+  async #replayed(read: ReadBegin, row: StoredTransaction): Promise<BeginAnswer> {
+    if (row.pattern === 'none') {
+      const message = `Transaction ${read.id} was rolled back before it was begun.`
+      throw new LockstepError('LOCKSTEP_DECIDED', { message, details: { status: row.status } })
+    }
+    if (row.contentHash !== read.contentHash) {
+      throw new LockstepError('LOCKSTEP_ID_REUSED', { message: `Transaction ${read.id} was begun with other content.` })
+    }
+    if (row.expired) throw expired(row)
+    const snapshot = await this.#whenSettled(snapshotOf(row), read.waitMs)
+    return { transaction: await this.#present(snapshot), replayed: true }
+  }
+
+  async #decided(id: string, decision: 'commit' | 'rollback'): Promise<Snapshot> {
+    const changed = await this.#changes.change(id, { kind: 'decide', decision })
+    if (changed !== null) return changed
+    if (decision === 'commit') throw notFound(id)
+    const row = this.#tombstone(id)
+    const result = await this.#journal.write({ kind: 'insert', row })
+    if (result.kind === 'applied') return snapshotOf({ ...row, ...result.row, expired: false })
+    // A begin came in between: it is there now, and is rolled back like any other.
+    return this.#decided(id, decision)
+  }
+
+  #tombstone(id: string): NewRow {
+    const now = this.#storeClock.now()
+    return {
+      ...this.#newRow({ id, pattern: 'none', contentHash: '', labels: {}, waitMs: 0, plan: emptyPlan }, null),
+      endedAt: now,
+      nextAt: null,
+      owner: null,
+    }
+  }
+
+  async #whenSettled(snapshot: Snapshot, waitMs: number): Promise<Snapshot> {
+    const { transaction } = snapshot
+    if (waitMs <= 0 || isSettled(transaction)) return snapshot
+    const settled = await this.#waiters.wait(transaction.id, waitMs)
+    if (settled !== null) return settled
+    const row = await this.#changes.read(transaction.id)
+    return row === null ? snapshot : snapshotOf(row)
+  }
+
+  async #present(snapshot: Snapshot): Promise<TransactionBody> {
+    const { transaction, spilled } = snapshot
+    const older = spilled > 0 ? (await this.#parts.store.history(transaction.id)).attempts : []
+    return present(snapshot, { store: this.#storeId, machine: this.#parts.machines.get(transaction.pattern), older })
+  }
+
+  /** The answer, or `LOCKSTEP_STORE_UNAVAILABLE` (unknown) when the store keeps the caller waiting too long. */
+  async #answered<T>(answer: Promise<T>, id: string): Promise<T> {
+    let timer: { cancel(): void } | undefined
+    const late = new Promise<never>((_, reject) => {
+      const message = `The store has not answered for ${answerWithinMs} ms; whether ${id} was changed is not known yet.`
+      timer = this.#parts.environment.timers.after(answerWithinMs, () => reject(storeUnavailable(message)))
+    })
+    try {
+      return await Promise.race([answer, late])
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  #onHeld(held: readonly { id: string; operator: Parameters<Driver['mark']>[1] }[]): void {
+    for (const { id, operator } of held) {
+      const active = this.#driver.find(id)
+      if (active !== undefined && active.transaction.held === null) this.#driver.mark(active, operator, active.version)
+    }
+  }
+
+  #freeIntake(): number {
+    return this.#parts.intakeMax - this.#driver.activeCount - this.#journal.size - this.#beginning
+  }
+
+  #busy(): LockstepError {
+    const message = `The coordinator has ${this.#parts.intakeMax} transactions at work, its bound.`
+    return new LockstepError('LOCKSTEP_BUSY', { message, retryAfterMs: 1_000 })
+  }
+
+  #mustRun(): void {
+    if (this.#phase === 'running') return
+    if (this.#phase === 'failed') throw new LockstepError('LOCKSTEP_STORE_FAILED', { message: 'The store has failed.', outcome: 'not-applied' })
+    const message = this.#phase === 'new' ? 'The coordinator was not started.' : 'The coordinator is stopping.'
+    throw new LockstepError('LOCKSTEP_STOPPING', { message })
+  }
+}
+
+type NewRow = Extract<Entry, { kind: 'insert' }>['row']
+
+const emptyPlan = { definition: null, state: null, status: 'rolled-back', needs: [], deadlineMs: null } as const
+
+function notFound(id: string): LockstepError {
+  return new LockstepError('LOCKSTEP_NOT_FOUND', { message: `There is no transaction ${id}.` })
+}
+
+function unstorable(message: string): LockstepError {
+  return new LockstepError('LOCKSTEP_INVALID_REQUEST', { message: `The store cannot hold this content: ${message}` })
+}

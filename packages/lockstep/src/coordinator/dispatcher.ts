@@ -1,0 +1,118 @@
+import { failpoint } from '#failpoint'
+import type { Call, Clock, Outcome, Random, Transport } from '../ports/index.ts'
+
+/**
+ * Lets calls leave: a limit per endpoint, so that a dead one fills only its own share, and a circuit breaker per endpoint, in
+ * memory only. A call that the breaker keeps back is no attempt and costs no row (law 9).
+ */
+
+const callsPerEndpoint = 128
+const failuresToOpen = 5
+const openFirstMs = 500
+const openMaxMs = 10_000
+
+export interface Job {
+  readonly call: Call
+  /** Asked right before the call leaves: false when the lease is over, the transaction is held or no longer ours. */
+  mayLeave(): boolean
+  notSent(why: { readonly retryAfterMs: number; readonly missing: boolean }): void
+  done(result: { readonly outcome: Outcome; readonly sentMs: number; readonly durationMs: number }): void
+}
+
+interface Endpoint {
+  inFlight: number
+  readonly waiting: Job[]
+  failures: number
+  /** Monotonic; the breaker is open before it. */
+  openUntilMs: number
+  opened: number
+}
+
+export interface DispatcherParts {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly random: Random
+}
+
+const missingRetryMs = 5_000
+const leaseRetryMs = 500
+
+export class Dispatcher {
+  readonly #parts: DispatcherParts
+  readonly #endpoints = new Map<string, Endpoint>()
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts
+  }
+
+  submit(job: Job): void {
+    const { transport, clock } = this.#parts
+    if (!transport.canCall(job.call.target)) return job.notSent({ retryAfterMs: missingRetryMs, missing: true })
+    const endpoint = this.#endpoint(transport.endpointOf(job.call.target))
+    const closedInMs = endpoint.openUntilMs - clock.monotonicMs()
+    if (closedInMs > 0) return job.notSent({ retryAfterMs: this.#jittered(closedInMs), missing: false })
+    if (endpoint.inFlight >= limitOf(endpoint)) endpoint.waiting.push(job)
+    else void this.#run(endpoint, job)
+  }
+
+  #endpoint(name: string): Endpoint {
+    const known = this.#endpoints.get(name)
+    if (known !== undefined) return known
+    if (this.#endpoints.size > endpointsMax) this.#forgetIdle()
+    const fresh = { inFlight: 0, waiting: [], failures: 0, openUntilMs: 0, opened: 0 }
+    this.#endpoints.set(name, fresh)
+    return fresh
+  }
+
+  #forgetIdle(): void {
+    for (const [name, endpoint] of this.#endpoints) if (endpoint.inFlight === 0) this.#endpoints.delete(name)
+  }
+
+  async #run(endpoint: Endpoint, job: Job): Promise<void> {
+    endpoint.inFlight += 1
+    await failpoint('coordinator.call.before')
+    if (!job.mayLeave()) {
+      job.notSent({ retryAfterMs: leaseRetryMs, missing: false })
+    } else {
+      const sentMs = this.#parts.clock.monotonicMs()
+      const outcome = await this.#parts.transport.call(job.call)
+      await failpoint('coordinator.call.after-outcome')
+      this.#judge(endpoint, outcome)
+      job.done({ outcome, sentMs, durationMs: this.#parts.clock.monotonicMs() - sentMs })
+    }
+    endpoint.inFlight -= 1
+    // When the breaker has opened meanwhile, all that waited is sent back and none is left behind.
+    while (endpoint.waiting.length > 0 && endpoint.inFlight < limitOf(endpoint)) {
+      const next = endpoint.waiting.shift()
+      if (next !== undefined) this.submit(next)
+    }
+  }
+
+  /** Only what says that the endpoint is away counts: an answer, whatever it says, closes the breaker. */
+  #judge(endpoint: Endpoint, outcome: Outcome): void {
+    const away = outcome.kind === 'unknown' && (outcome.unreached === true || outcome.code === 'timeout')
+    if (!away) {
+      endpoint.failures = 0
+      endpoint.opened = 0
+      return
+    }
+    endpoint.failures += 1
+    if (endpoint.failures < failuresToOpen) return
+    const openMs = Math.min(openMaxMs, openFirstMs * 2 ** Math.min(endpoint.opened, 10))
+    endpoint.opened += 1
+    // One probe decides: the next failure opens it again, an answer closes it.
+    endpoint.failures = failuresToOpen - 1
+    endpoint.openUntilMs = this.#parts.clock.monotonicMs() + openMs
+  }
+
+  #jittered(ms: number): number {
+    return Math.ceil(ms * (1 + this.#parts.random.fraction('breaker')))
+  }
+}
+
+const endpointsMax = 10_000
+
+/** A breaker that was open lets a single probe through until something answers. */
+function limitOf(endpoint: Endpoint): number {
+  return endpoint.failures >= failuresToOpen - 1 ? 1 : callsPerEndpoint
+}

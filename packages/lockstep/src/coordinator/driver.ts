@@ -1,0 +1,342 @@
+/**
+ * The driver: feeds events to the pure machine of a transaction's pattern, makes what must be durable durable, lets the calls
+ * leave that may, and lets go of a transaction that ends, waits or belongs to somebody else. It names no pattern.
+ */
+import { failpoint } from '#failpoint'
+import { mutant } from '#mutant'
+import { LockstepError } from '../errors.ts'
+import type {
+  Advance,
+  AuditRow,
+  Command,
+  Entry,
+  EntryResult,
+  Environment,
+  Event,
+  Logger,
+  OperatorColumns,
+  Pattern,
+  PatternMachine,
+  StoredTransaction,
+  Transaction,
+} from '../ports/index.ts'
+import { Active } from './active.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Journal } from './journal.ts'
+import type { StoreClock } from './store-clock.ts'
+import { toProgress, withOperatorColumns } from './stored-form.ts'
+import { WakeQueue } from './wake-queue.ts'
+
+/** A wait longer than this is parked: one write, and then it costs nothing until it is due. */
+const parkAfterMs = 1_000
+
+export interface DriverParts {
+  readonly environment: Environment
+  readonly storeClock: StoreClock
+  readonly storeId: () => string
+  readonly instance: string
+  readonly journal: Journal
+  readonly dispatcher: Dispatcher
+  readonly machines: ReadonlyMap<Pattern, PatternMachine>
+  readonly logger: Logger
+  readonly mayCall: () => boolean
+  /** Told when a transaction is durably final or held, or has left this instance. */
+  readonly onSettled: (id: string, snapshot: Snapshot | null) => void
+}
+
+/** A durable picture of a transaction. */
+export interface Snapshot {
+  readonly transaction: Transaction
+  readonly base: StoredTransaction
+  readonly version: number
+  readonly updatedAt: number
+  readonly spilled: number
+}
+
+export class Driver {
+  readonly #parts: DriverParts
+  readonly #actives = new Map<string, Active>()
+  readonly #wakes: WakeQueue
+
+  constructor(parts: DriverParts) {
+    this.#parts = parts
+    const now = () => parts.storeClock.now()
+    this.#wakes = new WakeQueue(parts.environment.timers, now, (id) => this.#woken(id))
+  }
+
+  get activeCount(): number {
+    return this.#actives.size
+  }
+
+  find(id: string): Active | undefined {
+    return this.#actives.get(id)
+  }
+
+  machineOf(pattern: Pattern): PatternMachine {
+    const machine = this.#parts.machines.get(pattern)
+    if (machine !== undefined) return machine
+    throw new LockstepError('LOCKSTEP_BUG', { message: `There is no machine for the pattern ${pattern}.` })
+  }
+
+  /** Starts to drive a row that this instance has durably begun or claimed. */
+  adopt(row: StoredTransaction, event: Event): void {
+    const active = this.#enter(row)
+    void this.#accept(active, this.#advance(active, event))
+  }
+
+  /** Starts to drive a row whose change was already advanced and made durable together with the claim. */
+  adoptAdvanced(row: StoredTransaction, advanced: Advance): void {
+    const active = this.#enter(row)
+    active.transaction = withOperatorColumns(advanced.transaction, row)
+    this.#release(active, advanced.commands)
+    this.#restOrWait(active)
+  }
+
+  #enter(row: StoredTransaction): Active {
+    // Our own row, claimed anew after a pause: what the old epoch still does is refused by its compare.
+    const former = this.#actives.get(row.id)
+    if (former !== undefined) this.#forget(former)
+    const active = new Active(row)
+    this.#actives.set(row.id, active)
+    return active
+  }
+
+  /**
+   * A decision or an operator's action on a transaction that is driven here. Resolves when it is durable; null when the
+   * transaction left meanwhile and the caller must look again. Throws the machine's refusal, once what it rests on is durable.
+   */
+  async apply(active: Active, event: Event, audit?: (before: Transaction, after: Transaction) => AuditRow): Promise<Snapshot | null> {
+    const before = active.transaction
+    const advanced = this.#advance(active, event)
+    if (advanced.refusal !== undefined) {
+      const durable = await this.#durable(active)
+      if (!durable) return null
+      throw new LockstepError(advanced.refusal.code, { message: advanced.refusal.message })
+    }
+    const row = audit?.(before, advanced.transaction)
+    const written = this.#accept(active, advanced, { urgent: true, ...(row === undefined ? {} : { audit: row }) })
+    if (await written) return this.#snapshot(active)
+    if (active.failure !== null) throw active.failure
+    return null
+  }
+
+  /** The operator's columns were changed in the store. */
+  mark(active: Active, operator: OperatorColumns, version: number): void {
+    active.transaction = withOperatorColumns(active.transaction, operator)
+    active.version = Math.max(active.version, version)
+    if (active.parkedAt === null) void this.#accept(active, this.#advance(active, { kind: 'woke' }))
+  }
+
+  /** Hands every transaction back: what has no call out is parked at once, the rest when its call has ended. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true
+    for (const active of [...this.#actives.values()]) this.#restOrWait(active)
+    const all = Promise.all([...this.#actives.values()].map((active) => active.whenGone()))
+    const { timers } = this.#parts.environment
+    await Promise.race([all, new Promise<void>((resolve) => timers.after(graceMs, resolve))])
+  }
+
+  /** Drops everything from memory. The store, and the next owner's claim, know all that counts. */
+  abandon(): void {
+    for (const active of [...this.#actives.values()]) this.#forget(active)
+    this.#wakes.clear()
+  }
+
+  #draining = false
+
+  #advance(active: Active, event: Event): Advance {
+    return this.machineOf(active.transaction.pattern).advance(active.transaction, event, this.#parts.storeClock.now())
+  }
+
+  /** Takes over what the machine answered. Resolves true when it is durable, if it is written at all. */
+  #accept(active: Active, advanced: Advance, options: { urgent?: boolean; audit?: AuditRow } = {}): Promise<boolean> {
+    const before = active.transaction
+    const { transaction } = advanced
+    active.transaction = transaction
+    active.change += 1
+    if (transaction.endedAt !== null) active.endedAt ??= active.change
+    if (transaction.held !== null && before.held === null) active.pendingHold = transaction.held
+    this.#release(active, advanced.commands)
+    const turned = transaction.status !== before.status || active.pendingHold !== null
+    const urgent = options.urgent === true || turned || active.blocked.length > 0
+    if (this.#shouldPark(active)) return this.#write(active, { ...options, urgent: true, park: true })
+    this.#restOrWait(active)
+    const changed = urgent || transaction.attempts !== before.attempts
+    return changed ? this.#write(active, { ...options, urgent, park: false }) : Promise.resolve(true)
+  }
+
+  #shouldPark(active: Active): boolean {
+    const { endedAt, held, nextAt } = active.transaction
+    if (active.calls > 0 || active.parkedAt !== null || active.gone || endedAt !== null) return false
+    if (held !== null || this.#draining) return true
+    return nextAt === null || nextAt > this.#parts.storeClock.now() + parkAfterMs
+  }
+
+  /** Short waits stay here on the one timer; long ones are parked. */
+  #restOrWait(active: Active): void {
+    if (this.#shouldPark(active)) void this.#write(active, { urgent: true, park: true })
+    else if (active.calls === 0 && active.transaction.nextAt !== null) this.#wakes.add(active.id, active.transaction.nextAt)
+  }
+
+  async #write(active: Active, how: { urgent: boolean; park: boolean; audit?: AuditRow }): Promise<boolean> {
+    const { journal, storeClock, instance } = this.#parts
+    const now = storeClock.now()
+    const { spilled, change, transaction } = active
+    const written = toProgress(transaction, { owner: how.park ? null : instance, now, spilled })
+    active.transaction = written.kept
+    active.spilled += written.spill.length
+    if (how.park) active.parkedAt = change
+    const entry: Entry = {
+      kind: 'advance',
+      id: active.id,
+      epoch: active.epoch,
+      progress: written.progress,
+      ...(written.spill.length === 0 ? {} : { attempts: written.spill }),
+      ...(how.audit === undefined ? {} : { audit: how.audit }),
+      ...(active.pendingHold === null ? {} : { hold: active.pendingHold }),
+    }
+    active.pendingHold = null
+    const ended = transaction.endedAt !== null
+    // Not awaited: two changes of one transaction must reach the journal in their order.
+    if (ended) void failpoint('coordinator.end.before-durable')
+    else if (transaction.status !== active.durableStatus) void failpoint('coordinator.decision.before-durable')
+    try {
+      const result = await (how.urgent || ended ? journal.write(entry) : journal.writeLazily(entry))
+      return this.#written(active, result, { change, status: transaction.status, updatedAt: now })
+    } catch (error) {
+      // Only a closed journal rejects: the coordinator is stopping, or its disk failed. Who waits is told by `apply`.
+      active.failure = error
+      this.#forget(active)
+      return false
+    }
+  }
+
+  #written(active: Active, result: EntryResult, at: { change: number; status: Transaction['status']; updatedAt: number }): boolean {
+    if (active.gone) return false
+    if (result.kind !== 'applied') {
+      this.#lose(active, result)
+      return false
+    }
+    active.durableChange = Math.max(active.durableChange, at.change)
+    if (at.change >= active.durableChange) active.durableStatus = at.status
+    active.updatedAt = at.updatedAt
+    active.version = result.row.version
+    const heldElsewhere = result.row.held !== null && active.transaction.held === null
+    active.transaction = withOperatorColumns(active.transaction, result.row)
+    this.#unblock(active)
+    this.#settle(active, at.change)
+    if (heldElsewhere && !active.gone) this.#restOrWait(active)
+    return true
+  }
+
+  /** What is durably final, or handed back, leaves the memory. */
+  #settle(active: Active, change: number): void {
+    const final = active.endedAt !== null && active.durableChange >= active.endedAt
+    const parked = active.parkedAt !== null && change >= active.parkedAt
+    if (!final && !parked) return
+    if (final) void failpoint('coordinator.end.after-durable')
+    const tells = final || active.transaction.held !== null
+    this.#forget(active)
+    this.#parts.onSettled(active.id, tells ? this.#snapshot(active) : null)
+  }
+
+  /** Somebody else moved the row: the epoch has decided. */
+  #lose(active: Active, result: EntryResult): void {
+    const { logger, onSettled } = this.#parts
+    if (result.kind === 'invalid') logger.error({ id: active.id, error: result.message }, 'the store cannot hold a change')
+    else logger.info({ id: active.id, epoch: active.epoch }, 'let go of a transaction that another instance owns')
+    this.#forget(active)
+    onSettled(active.id, null)
+  }
+
+  #forget(active: Active): void {
+    if (this.#actives.get(active.id) === active) this.#actives.delete(active.id)
+    active.leave()
+  }
+
+  async #durable(active: Active): Promise<boolean> {
+    if (active.durableChange >= active.change) return true
+    return this.#write(active, { urgent: true, park: false })
+  }
+
+  #release(active: Active, commands: readonly Command[]): void {
+    for (const command of commands) {
+      if (command.kind === 'alarm') this.#alarm(active, command.ageMs)
+      else this.#launchWhenDurable(active, command)
+    }
+  }
+
+  #launchWhenDurable(active: Active, command: Extract<Command, { kind: 'call' }>): void {
+    active.calls += 1
+    if (this.#isJustified(active, command, active.change)) this.#launch(active, command)
+    else active.blocked.push({ command, change: active.change })
+  }
+
+  /** Law 1: no call leaves before the row that justifies it is durable. */
+  #isJustified(active: Active, command: Extract<Command, { kind: 'call' }>, change: number): boolean {
+    if (command.needs === 'nothing' || mutant('L1-reverse-before-durable')) return true
+    if (active.durableChange >= change) return true
+    return command.needs === 'status' && active.durableStatus === active.transaction.status
+  }
+
+  #unblock(active: Active): void {
+    const waiting = active.blocked
+    active.blocked = []
+    for (const { command, change } of waiting) {
+      if (this.#isJustified(active, command, change)) this.#launch(active, command)
+      else active.blocked.push({ command, change })
+    }
+  }
+
+  #launch(active: Active, command: Extract<Command, { kind: 'call' }>): void {
+    const { base, transaction } = active
+    const { branch, operation, number, target, input, timeoutMs } = command
+    this.#parts.dispatcher.submit({
+      call: {
+        target,
+        operation,
+        store: this.#parts.storeId(),
+        transaction: active.id,
+        branch,
+        attempt: number,
+        begunAt: transaction.createdAt,
+        timeoutMs,
+        input,
+        traceparent: base.traceparent,
+      },
+      mayLeave: () => !active.gone && active.transaction.held === null && !this.#draining && this.#parts.mayCall(),
+      notSent: ({ retryAfterMs, missing }) => {
+        const retryAt = this.#parts.storeClock.now() + retryAfterMs
+        this.#landed(active, { kind: 'not-sent', branch, operation, number, retryAt, missing })
+      },
+      done: ({ outcome, durationMs }) => {
+        const startedAt = this.#parts.storeClock.now() - Math.round(durationMs)
+        const jitter = this.#parts.environment.random.fraction('back-off')
+        const event = { branch, operation, number, startedAt, durationMs: Math.round(durationMs), outcome, jitter }
+        this.#landed(active, { kind: 'outcome', ...event })
+      },
+    })
+  }
+
+  #landed(active: Active, event: Event): void {
+    active.calls -= 1
+    if (active.gone) return
+    void this.#accept(active, this.#advance(active, event))
+  }
+
+  #woken(id: string): void {
+    const active = this.#actives.get(id)
+    const due = active !== undefined && active.parkedAt === null && active.calls === 0 && active.transaction.endedAt === null
+    if (due) void this.#accept(active, this.#advance(active, { kind: 'woke' }))
+  }
+
+  #alarm(active: Active, ageMs: number): void {
+    const { id, status, pattern } = active.transaction
+    this.#parts.logger.warn({ id, pattern, status, ageMs }, 'a transaction has been unfinished for long')
+  }
+
+  #snapshot(active: Active): Snapshot {
+    const { transaction, base, version, updatedAt, spilled } = active
+    return { transaction, base, version, updatedAt, spilled }
+  }
+}

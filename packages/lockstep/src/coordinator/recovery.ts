@@ -1,0 +1,85 @@
+import { failpoint } from '#failpoint'
+import { messageOf } from '../errors.ts'
+import type { Environment, Logger, Timer, TransactionStore } from '../ports/index.ts'
+import type { Driver } from './driver.ts'
+
+const claimMax = 100
+const tickMs = 1_000
+/** Law 11: what nobody can call is claimed all the same after this, held and shown. */
+const missingAfterMs = 60_000
+
+export interface RecoveryParts {
+  readonly store: TransactionStore
+  readonly environment: Environment
+  readonly driver: Driver
+  readonly instance: string
+  readonly services: () => readonly string[]
+  /** How many more transactions may become active. */
+  readonly freeIntake: () => number
+  readonly logger: Logger
+}
+
+/**
+ * Brings back what is due: parked transactions, and those whose owner is gone. One claim a second when idle; a full batch is
+ * followed at once by the next, up to the free intake.
+ */
+export class Recovery {
+  readonly #parts: RecoveryParts
+  #timer: Timer | null = null
+  #stopped = false
+  #claiming: Promise<void> | null = null
+  takeovers = 0
+
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#tick()
+  }
+
+  /** Resolves when no claim is on its way. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#timer?.cancel()
+    await this.#claiming
+  }
+
+  /** Looks now instead of at the next tick: something just became due. */
+  hurry(): void {
+    if (this.#stopped || this.#claiming !== null) return
+    this.#timer?.cancel()
+    this.#tick()
+  }
+
+  #tick(): void {
+    this.#claiming = this.#claimAll().then(() => {
+      this.#claiming = null
+      if (this.#stopped) return
+      const jitter = this.#parts.environment.random.fraction('claim')
+      this.#timer = this.#parts.environment.timers.after(tickMs * (0.75 + jitter / 2), () => this.#tick())
+    })
+  }
+
+  async #claimAll(): Promise<void> {
+    try {
+      for (let more = true; more && !this.#stopped; ) more = await this.#claim()
+    } catch (error) {
+      this.#parts.logger.warn({ error: messageOf(error) }, 'a claim failed')
+    }
+  }
+
+  /** True when there may be more to claim at once. */
+  async #claim(): Promise<boolean> {
+    const { store, driver, instance, services, freeIntake } = this.#parts
+    const limit = Math.min(claimMax, freeIntake())
+    if (limit <= 0) return false
+    const claimed = await store.claim({ owner: instance, limit, services: services(), missingAfterMs })
+    if (claimed.length > 0) await failpoint('coordinator.claim.after')
+    for (const { row, takeover } of claimed) {
+      if (takeover) this.takeovers += 1
+      driver.adopt(row, { kind: 'woke', claim: { takeover } })
+    }
+    return claimed.length === limit
+  }
+}

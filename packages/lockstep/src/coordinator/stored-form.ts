@@ -1,0 +1,78 @@
+import type { AttemptRow, Json, OperatorColumns, Progress, RollbackReason, StoredTransaction, Transaction } from '../ports/index.ts'
+
+/**
+ * A transaction as text and back. The store keeps `state` byte for byte and looks at nothing in it.
+ */
+
+interface StoredState {
+  readonly state: unknown
+  readonly attempts: readonly AttemptRow[]
+  readonly alarmedFor: number | null
+  /** Attempts that were moved out to rows of their own. */
+  readonly spilled: number
+}
+
+/** Attempts kept inside the transaction's row: a short story costs no further row. */
+const attemptsInline = 20
+
+export function toTransaction(row: StoredTransaction): Transaction {
+  const stored = JSON.parse(row.state) as StoredState
+  return {
+    id: row.id,
+    pattern: row.pattern,
+    status: row.status,
+    held: row.held,
+    reason: row.reason === null ? null : (JSON.parse(row.reason) as RollbackReason),
+    createdAt: row.createdAt,
+    deadlineAt: row.deadlineAt,
+    ageFrom: row.ageFrom,
+    endedAt: row.endedAt,
+    nextAt: row.nextAt,
+    alarmedFor: stored.alarmedFor,
+    attempts: stored.attempts,
+    definition: JSON.parse(row.definition) as Json,
+    state: stored.state,
+  }
+}
+
+export function spilledIn(row: StoredTransaction): number {
+  return (JSON.parse(row.state) as StoredState).spilled
+}
+
+export interface Written {
+  readonly progress: Progress
+  /** Attempts that no longer fit inside. */
+  readonly spill: readonly AttemptRow[]
+  /** The transaction as it now stands in memory: without what was spilled. */
+  readonly kept: Transaction
+}
+
+export interface Writing {
+  readonly owner: string | null
+  readonly now: number
+  /** Spilled by earlier writes. */
+  readonly spilled: number
+}
+
+export function toProgress(transaction: Transaction, { owner, now, spilled }: Writing): Written {
+  const surplus = Math.max(0, transaction.attempts.length - attemptsInline)
+  const attempts = surplus === 0 ? transaction.attempts : transaction.attempts.slice(surplus)
+  const { state, alarmedFor, status, reason, endedAt, held } = transaction
+  const text: StoredState = { state, attempts, alarmedFor, spilled: spilled + surplus }
+  const progress: Progress = {
+    status,
+    state: JSON.stringify(text),
+    reason: reason === null ? null : JSON.stringify(reason),
+    updatedAt: now,
+    endedAt,
+    // What has an owner is due at once if that owner dies.
+    nextAt: endedAt !== null || held !== null ? null : owner === null ? transaction.nextAt : now,
+    owner: endedAt !== null ? null : owner,
+  }
+  return { progress, spill: transaction.attempts.slice(0, surplus), kept: { ...transaction, attempts } }
+}
+
+export function withOperatorColumns(transaction: Transaction, columns: OperatorColumns): Transaction {
+  const { held, deadlineAt, ageFrom } = columns
+  return { ...transaction, held, deadlineAt, ageFrom }
+}

@@ -1,0 +1,7 @@
+export type { BarrierCall } from './barrier.ts'
+export { passBarrier } from './barrier.ts'
+export type { Branch, LaterBranch, TransactionOf } from './branch.ts'
+export type { Sent } from './json-output.ts'
+export type { Participant, ParticipantOptions } from './participant.ts'
+export { participant } from './participant.ts'
+export { askAgain, refuse } from './refuse.ts'

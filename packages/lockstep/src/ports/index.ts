@@ -1,0 +1,11 @@
+/** Contracts only: types and the prose that says what they promise. */
+export * from './barrier-database.ts'
+export * from './json.ts'
+export * from './logger.ts'
+export * from './outcome.ts'
+export * from './participant.ts'
+export * from './pattern.ts'
+export * from './sql-handles.ts'
+export * from './time.ts'
+export * from './transaction-store.ts'
+export * from './transport.ts'

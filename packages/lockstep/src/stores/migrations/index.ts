@@ -1,0 +1,5 @@
+export { barrierSql } from './barrier-sql.ts'
+export type { SqlDialect } from './dialect.ts'
+export { type MigrationStep, type MigrationTarget, migrateUp, migrationStatus } from './migrate.ts'
+export { migrationSql } from './migration-sql.ts'
+export { type StoreTarget, storeTarget } from './store-url.ts'

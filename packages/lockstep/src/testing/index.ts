@@ -1,0 +1,2 @@
+/** Switches for proving that the suites catch known bugs. Exported only under the condition `lockstep-test`. */
+export { armMutant, mutant } from './mutant.armed.ts'

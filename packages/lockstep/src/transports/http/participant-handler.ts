@@ -1,0 +1,160 @@
+import type { LockstepError } from '../../errors.ts'
+import { isLockstepError, messageOf } from '../../errors.ts'
+import type {
+  BarrierDatabase,
+  Environment,
+  Logger,
+  ParticipantDefinition,
+  ParticipantSurroundings,
+} from '../../ports/index.ts'
+import { silentLogger } from '../../ports/index.ts'
+import type { Duration } from '../../protocol/index.ts'
+import {
+  barrierRetentionMs,
+  bodyBytesMax,
+  durationMs,
+  isOperation,
+  parseJson,
+  splitParticipantName,
+} from '../../protocol/index.ts'
+import { participantsByName } from '../participants-by-name.ts'
+import { isJson } from './answer.ts'
+import { checkSignature, readCall } from './call-headers.ts'
+import type { RawAnswer } from './raw-answer.ts'
+import { answerOf, problemAnswer, requestProblem, tooLarge } from './raw-answer.ts'
+import type { RawRequest } from './raw-request.ts'
+import { readBody } from './request-body.ts'
+import { SigningKey } from './signature.ts'
+
+export interface ParticipantHandlerOptions {
+  /** All of one service, or with names that differ behind the dot. */
+  readonly participants: readonly ParticipantDefinition[]
+  readonly environment: Pick<Environment, 'clock' | 'sha256'>
+  readonly barrierDatabases: readonly BarrierDatabase[]
+  /** The path that the handler is mounted at, for example `/lockstep`. */
+  readonly base?: string
+  /** `whsec_…`: with any secret given, unsigned calls are refused. Several while a secret is rotated. */
+  readonly secrets?: readonly string[]
+  readonly logger?: Logger
+  /** How long the participants' databases keep barrier rows; 30 days unless given. */
+  readonly barrierRetention?: Duration
+}
+
+/** Mount it where requests are web standard, or give it to `nodeListener`, which skips those objects. */
+export interface ParticipantHandler {
+  (request: Request): Promise<Response>
+  /** Answers a request whose body has been read. Never rejects. */
+  answer(request: RawRequest, body: Uint8Array): Promise<RawAnswer>
+}
+
+interface Context {
+  readonly participants: ReadonlyMap<string, ParticipantDefinition>
+  readonly prefix: string
+  readonly keys: readonly SigningKey[]
+  readonly surroundings: ParticipantSurroundings
+}
+
+/**
+ * Answers calls to participants as `POST <base>/<name>/<operation>` (protocol.md section 5).
+ *
+ * **Guarantees** that 409 is said only when nothing happened, and that a request which is not understood runs nothing.
+ * Fails with `LOCKSTEP_CONFIGURATION` when two participants share a name.
+ *
+ * @example
+ * app.all('/lockstep/*', (c) => handler(c.req.raw))
+ */
+export function participantHandler(options: ParticipantHandlerOptions): ParticipantHandler {
+  const context = contextOf(options)
+  const answer = (request: RawRequest, body: Uint8Array): Promise<RawAnswer> =>
+    answerCall(request, body, context).catch((error: unknown) => failureAnswer(error, request, context))
+  const handler = async (request: Request): Promise<Response> => {
+    const { method, url, headers, signal } = request
+    const body = await readBody(request, bodyBytesMax)
+    const raw: RawRequest = { method, url: pathOf(url), signal, header: (name) => headers.get(name) ?? '' }
+    const { status, headers: answerHeaders, body: text } = body === null ? tooLarge() : await answer(raw, body)
+    return new Response(status === 204 ? null : text, { status, headers: answerHeaders })
+  }
+  return Object.assign(handler, { answer })
+}
+
+function contextOf(options: ParticipantHandlerOptions): Context {
+  const base = (options.base ?? '').replace(/^\/*|\/+$/g, '')
+  return {
+    participants: participantsByName(options.participants, (one) => splitParticipantName(one.name)?.name ?? one.name),
+    prefix: base === '' ? '/' : `/${base}/`,
+    keys: (options.secrets ?? []).map((secret) => new SigningKey(secret)),
+    surroundings: {
+      clock: options.environment.clock,
+      sha256: options.environment.sha256,
+      databases: options.barrierDatabases,
+      logger: options.logger ?? silentLogger,
+      barrierRetentionMs: durationMs(options.barrierRetention ?? barrierRetentionMs, 'barrierRetention'),
+    },
+  }
+}
+
+async function answerCall(request: RawRequest, body: Uint8Array, context: Context): Promise<RawAnswer> {
+  // Who is not known learns nothing, not even which participants exist.
+  checkSignature(request, body, context.keys, context.surroundings.clock.now())
+  const { participant, operation } = route(request, context)
+  if (!isJson(request.header('content-type')) || !['', 'identity'].includes(request.header('content-encoding'))) {
+    throw requestProblem(
+      'LOCKSTEP_UNSUPPORTED_MEDIA_TYPE',
+      'The body must be application/json without a content encoding.',
+    )
+  }
+  const call = readCall(request, operation)
+  const input = parseJson(decode(body))
+  return answerOf(await participant.run(call.operation, input, call, context.surroundings), call.traceparent)
+}
+
+interface Route {
+  readonly participant: ParticipantDefinition
+  readonly operation: string
+}
+
+function route(request: RawRequest, context: Context): Route {
+  const query = request.url.indexOf('?')
+  const path = query === -1 ? request.url : request.url.slice(0, query)
+  const slash = path.lastIndexOf('/')
+  const operation = path.slice(slash + 1)
+  const name = path.startsWith(context.prefix) ? decodeName(path.slice(context.prefix.length, slash)) : ''
+  const participant = context.participants.get(name)
+  if (participant === undefined || !isOperation(operation) || !participant.operations.includes(operation)) {
+    throw requestProblem('LOCKSTEP_NOT_FOUND', 'This service has no such participant operation.')
+  }
+  if (request.method !== 'POST')
+    throw requestProblem('LOCKSTEP_METHOD_NOT_ALLOWED', 'Participant operations take POST only.')
+  return { participant, operation }
+}
+
+function decodeName(text: string): string {
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
+  }
+}
+
+function decode(body: Uint8Array): string {
+  if (body.length === 0) throw requestProblem('LOCKSTEP_INVALID_REQUEST', 'The body is empty; send the input as JSON.')
+  try {
+    return utf8.decode(body)
+  } catch {
+    throw requestProblem('LOCKSTEP_INVALID_REQUEST', 'The body is not valid UTF-8.')
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+function pathOf(url: string): string {
+  return url.slice(url.indexOf('/', url.indexOf('://') + 3))
+}
+
+function failureAnswer(error: unknown, request: RawRequest, context: Context): RawAnswer {
+  const traceparent = request.header('traceparent')
+  if (isLockstepError(error)) return problemAnswer(error as LockstepError, traceparent)
+  context.surroundings.logger.error({ method: request.method }, `A call to a participant failed: ${messageOf(error)}`)
+  return problemAnswer(requestProblem('LOCKSTEP_BUG', 'The handler failed.'), traceparent)
+}

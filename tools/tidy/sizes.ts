@@ -1,0 +1,19 @@
+import { functionsIn } from './functions.ts'
+import { type Finding, isScript, type Rule } from './source.ts'
+
+const fileLinesMax = 500
+const functionLinesMax = 70
+
+export const sizes: Rule = (source) => {
+  if (!isScript(source.path)) return []
+  const findings: Finding[] = []
+  const lines = source.text.split('\n').length - 1
+  if (lines > fileLinesMax) {
+    findings.push({ path: source.path, line: 1, message: `${lines} lines, at most ${fileLinesMax}` })
+  }
+  for (const { line, lines } of functionsIn(source.code)) {
+    if (lines <= functionLinesMax) continue
+    findings.push({ path: source.path, line, message: `a function of ${lines} lines, at most ${functionLinesMax}` })
+  }
+  return findings
+}
