@@ -3,7 +3,7 @@
  * makes the dependencies and the pinned Node exist:
  *
  *   1. `npm ci` when node_modules is not what package-lock.json says,
- *   2. the build, for the commands that need it, when a source changed since the last one,
+ *   2. the build, for the commands that need it, when a source changed since the last one (`test` has it as a step),
  *   3. the real script, under the Node 24 that the lockfile pins.
  *
  * Usage: node tools/bootstrap.mjs <command> [arguments of the command]
@@ -24,7 +24,7 @@ const fromSource = ['--conditions=lockstep-source', '--conditions=lockstep-test'
 const commands = {
   build: { file: 'tools/build.ts' },
   start: { file: 'examples/demo/main.ts', built: true },
-  test: { file: 'tools/test.ts', built: true },
+  test: { file: 'tools/test.ts' },
   check: { file: 'tools/check.ts' },
   sim: { file: 'sim/main.ts', conditions: fromSource },
   mutants: { file: 'sim/mutants.ts', conditions: fromSource },
@@ -37,13 +37,10 @@ const [name, ...args] = process.argv.slice(2)
 const command = Object.hasOwn(commands, name ?? '') ? commands[name] : undefined
 if (!command) fail(`Unknown command "${name ?? ''}". Known: ${Object.keys(commands).join(', ')}.`)
 
-// `npm test -- path` is for a developer in the middle of a change: the tests run from source, so no build holds them up.
-const needsBuild = command.built && !(name === 'test' && args.length > 0)
-
-if (!isInstalled(root) || (needsBuild && !buildIsCurrent(root))) {
+if (!isInstalled(root) || (command.built && !buildIsCurrent(root))) {
   await withLock(root, async (hold) => {
     if (!isInstalled(root)) await install(root, hold).catch((error) => fail(error.message))
-    if (needsBuild && !buildIsCurrent(root)) {
+    if (command.built && !buildIsCurrent(root)) {
       const code = await run([quiet, join(root, 'tools/build.ts')])
       if (code !== 0) process.exit(code)
     }

@@ -28,6 +28,12 @@ export const vitestStep: Step = {
 }
 
 export const steps: readonly Step[] = [
+  {
+    name: 'build',
+    file: 'tools/build.ts',
+    command: nodeCommand([join(root, 'tools/build.ts')]),
+    limitMs: 2 * minuteMs,
+  },
   vitestStep,
   program('simulator', 'sim/main.ts', ['--smoke'], 2 * minuteMs),
   program('crash smoke', 'crash/main.ts', ['--smoke'], 3 * minuteMs),

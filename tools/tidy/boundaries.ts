@@ -8,7 +8,7 @@ const sharedUnits = new Set(['', 'migrations'])
 const concreteSubpath = /^lockstep\/(?:memory|sqlite|postgres|mysql|mariadb|redis|kysely|knex|drizzle|prisma)$/
 const productPackages = /^packages\/(?!testkit\/)/
 
-/** Imports only point inwards: the direction that section "Dependency direction" of ARCHITECTURE.md draws. */
+/** Imports only point inwards, to the contracts that every part stands on. */
 export const boundaries: Rule = (source) => {
   const from = placeOf(source.path)
   if (!from || isTest(source.path)) return []

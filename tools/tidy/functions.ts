@@ -3,22 +3,24 @@ import { lineAt } from './source-text.ts'
 export interface FunctionSize {
   readonly line: number
   readonly lines: number
+  /** It registers tests, so it is a list of them and not a function that somebody has to follow. */
+  readonly listsTests: boolean
 }
 
-const controlWord = /(?:^|[^\w$.])(?:if|for|while|switch|catch|with|await)$/
-/** The callback of a `describe` is a list of tests, not a function that somebody has to follow. */
-const listOfTests = /\bdescribe(?:\.\w+)?(?:\([^()]*\))?\([^()]*(?:async\s*)?\(\s*$/
+const registersTest = /\b(?:describe|it|test)(?:\.\w+)?\(/
 
+const controlWord = /(?:^|[^\w$.])(?:if|for|while|switch|catch|with|await)$/
 /** The functions with a body in blanked code. One whose head the scanner does not understand is left out. */
 export function functionsIn(code: string): FunctionSize[] {
   const closing = matchBrackets(code)
   const found: FunctionSize[] = []
   for (const [open, close] of closing) {
     if (code[open] !== '(' || controlWord.test(code.slice(Math.max(0, open - 20), open).trimEnd())) continue
-    if (listOfTests.test(code.slice(Math.max(0, open - 200), open + 1))) continue
     const body = bodyAfter(code, close + 1, closing)
     const end = body === undefined ? undefined : closing.get(body)
-    if (end !== undefined) found.push({ line: lineAt(code, open), lines: lineAt(code, end) - lineAt(code, open) + 1 })
+    if (end === undefined) continue
+    const line = lineAt(code, open)
+    found.push({ line, lines: lineAt(code, end) - line + 1, listsTests: registersTest.test(code.slice(open, end)) })
   }
   return found
 }

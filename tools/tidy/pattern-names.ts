@@ -2,8 +2,8 @@ import { placeOf } from './areas.ts'
 import { type Finding, isTest, type Rule } from './source.ts'
 
 const patternWords = new Set(['saga', 'tcc', 'xa', 'compensate', 'confirm', 'cancel'])
-/** A timer of the Timers port is cancelled. */
-const timerCancel = /(?<!\bthis)\??\.cancel\(\)/g
+/** A timer of the Timers port is cancelled, without arguments. */
+const timerCancel = /(?<!\bthis\.)\bcancel\(\)/g
 
 /** The driver, the journal and the stores carry every pattern, so they name none: a new one must not touch them. */
 export const patternNames: Rule = (source) => {

@@ -1,5 +1,5 @@
 import { functionsIn } from './functions.ts'
-import { type Finding, isScript, type Rule } from './source.ts'
+import { type Finding, isScript, isTest, type Rule } from './source.ts'
 
 const fileLinesMax = 500
 const functionLinesMax = 70
@@ -11,8 +11,8 @@ export const sizes: Rule = (source) => {
   if (lines > fileLinesMax) {
     findings.push({ path: source.path, line: 1, message: `${lines} lines, at most ${fileLinesMax}` })
   }
-  for (const { line, lines } of functionsIn(source.code)) {
-    if (lines <= functionLinesMax) continue
+  for (const { line, lines, listsTests } of functionsIn(source.code)) {
+    if (lines <= functionLinesMax || (listsTests && isTest(source.path))) continue
     findings.push({ path: source.path, line, message: `a function of ${lines} lines, at most ${functionLinesMax}` })
   }
   return findings

@@ -21,7 +21,12 @@ export const strictness: Rule = (source) => {
     findAll(source, comments, openEnd, () => 'mend it, or open an issue and write TODO with its number'),
     findAll(source, comments, todoWithoutIssue, () => 'needs the number of an issue'),
     findAll(source, source.code, onlyTest, (found) => `${found} hides every other test`),
-    findAll(source, source.code, skippedTest, (found) => `${found} has no reason: context.skip('reason') has`),
+    findAll(
+      source,
+      source.code,
+      skippedTest,
+      (found) => `${found} gives no reason: use context.skip('reason'), or add the test under an if`,
+    ),
   ]
   return rules.flat()
 }

@@ -2,12 +2,12 @@
  * Where the library's parts meet: the patterns, the transports, the kinds of database that the barrier knows, and this process's
  * clock. The only file of the library that names concrete adapters.
  */
-import { nodeSqliteDatabase } from './adapters/node-sqlite.ts'
-import { pgDatabase } from './adapters/pg.ts'
+import { nodeSqliteBarrier } from './adapters/node-sqlite.ts'
+import { pgBarrier } from './adapters/pg.ts'
 import { Coordinator } from './coordinator/coordinator.ts'
 import { nodeEnvironment } from './environment/node.ts'
 import type { LockstepError } from './errors.ts'
-import type { BarrierDatabase, Environment, Logger, Pattern, PatternMachine, TransactionStore } from './ports/index.ts'
+import type { BarrierDatabase, Environment, Logger, Pattern, PatternMachine, TransactionStore, Transport } from './ports/index.ts'
 import { silentLogger } from './ports/index.ts'
 import type { ParticipantDefinition } from './ports/participant.ts'
 import { type Duration, durationMs } from './protocol/index.ts'
@@ -23,7 +23,7 @@ import {
 } from './transports/index.ts'
 
 /** Database handles that `branch.transact` accepts. */
-export const barrierDatabases: readonly BarrierDatabase[] = [pgDatabase(), nodeSqliteDatabase()]
+export const barrierDatabases: readonly BarrierDatabase[] = [pgBarrier(), nodeSqliteBarrier()]
 
 const machines: ReadonlyMap<Pattern, PatternMachine> = new Map([[sagaPattern.pattern, sagaPattern]])
 
@@ -46,6 +46,8 @@ export interface CoordinatorOptions {
   readonly environment?: Environment
   /** Further kinds of database for the barrier. */
   readonly databases?: readonly BarrierDatabase[]
+  /** Another way for calls to travel, instead of in process and HTTP; a simulator brings its own. */
+  readonly transport?: Transport
 }
 
 /**
@@ -64,10 +66,8 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const services = new Map(Object.entries(options.services ?? {}))
   const { urls = 'any', retention = {}, onFailed } = options
   const databases = [...(options.databases ?? []), ...barrierDatabases]
-  const transport = routingTransport([
-    inProcessTransport({ participants, environment, barrierDatabases: databases, logger }),
-    httpTransport({ services, urls, environment }),
-  ])
+  const inProcess = () => inProcessTransport({ participants, environment, barrierDatabases: databases, logger })
+  const transport = options.transport ?? routingTransport([inProcess(), httpTransport({ services, urls, environment })])
   return new Coordinator({
     store,
     transport,

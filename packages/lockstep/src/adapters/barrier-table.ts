@@ -2,8 +2,6 @@ import { LockstepError } from '../errors.ts'
 import type { BarrierRow, Operation } from '../ports/index.ts'
 
 export interface BarrierTableOptions {
-  /** The schema that holds `lockstep_barrier`; the connection's default unless given. */
-  readonly schema?: string
   /** Milliseconds since 1970, written as `created_at`: what the table's clean-up goes by. */
   readonly now?: () => number
 }
@@ -11,9 +9,9 @@ export interface BarrierTableOptions {
 /** The quoted name. A schema is configuration, not input, and still passes as an identifier only. */
 export function barrierTable(schema: string | undefined): string {
   if (schema === undefined) return '"lockstep_barrier"'
-  if (/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(schema)) return `"${schema}"."lockstep_barrier"`
+  if (/^[A-Za-z_][A-Za-z0-9_$]{0,62}$/.test(schema)) return `"${schema}"."lockstep_barrier"`
   throw new LockstepError('LOCKSTEP_CONFIGURATION', {
-    message: `The schema of the barrier table must be letters, digits and "_", at most 63, but is ${JSON.stringify(schema)}.`,
+    message: `The schema of the barrier table must be letters, digits, "_" and "$", at most 63, but is ${JSON.stringify(schema)}.`,
   })
 }
 

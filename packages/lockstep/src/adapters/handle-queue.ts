@@ -11,6 +11,10 @@ export async function inTurn<Result>(handle: object, waitMs: number, work: () =>
   const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
   const tail = before === undefined ? finished : before.then(() => finished)
   tails.set(handle, tail)
+  // Only once everybody before has ended too: whoever gave up waiting must not open the way for the next.
+  void tail.then(() => {
+    if (tails.get(handle) === tail) tails.delete(handle)
+  })
   try {
     if (before !== undefined && !(await endsWithin(before, waitMs))) {
       throw new BarrierBusy('Other work holds this database connection.')
@@ -18,7 +22,6 @@ export async function inTurn<Result>(handle: object, waitMs: number, work: () =>
     return await work()
   } finally {
     finish()
-    if (tails.get(handle) === tail) tails.delete(handle)
   }
 }
 

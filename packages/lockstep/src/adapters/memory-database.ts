@@ -139,6 +139,7 @@ function exclusiveLock(timers: Timers | undefined): ExclusiveLock {
           waitMs === undefined
             ? undefined
             : timers?.after(waitMs, () => {
+                if (!waiting.includes(enter)) return
                 waiting = waiting.filter((other) => other !== enter)
                 reject(new BarrierBusy('The memory database is locked.'))
               })

@@ -23,7 +23,7 @@ interface Statements {
  * its transactions wait for each other here, and while one is open no other code may use the handle.
  */
 export function nodeSqliteBarrier(options: BarrierTableOptions = {}): BarrierDatabase {
-  const table = barrierTable(options.schema)
+  const table = barrierTable(undefined)
   const now = options.now ?? Date.now
   const prepared = new WeakMap<SqliteHandle, Statements>()
   return {

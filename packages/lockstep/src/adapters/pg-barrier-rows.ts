@@ -44,7 +44,7 @@ function insertSql(table: string): string {
       SELECT earlier, set_config('lock_timeout', $9, true) FROM (SELECT current_setting('lock_timeout') AS earlier OFFSET 0) AS s
     ), new_row AS (
       INSERT INTO ${table} (store_id, transaction_id, branch, operation, by_operation, input_hash, output, created_at)
-      SELECT $1, $2, $3, $4, $5, $6, $7, $8 FROM limits
+      SELECT $1, $2, $3, $4, $5, $6, $7, $8::bigint FROM limits
       ON CONFLICT (store_id, transaction_id, branch, operation) DO NOTHING RETURNING 1
     )
     SELECT c.inserted, set_config('lock_timeout', limits.earlier, true)

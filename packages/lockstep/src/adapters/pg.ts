@@ -1,6 +1,6 @@
 import { LockstepError } from '../errors.ts'
-import type { BarrierDatabase, BarrierRows, PgClientHandle, PgPoolHandle } from '../ports/index.ts'
-import { verdictOf } from '../ports/index.ts'
+import type { BarrierDatabase, PgClientHandle, PgPoolHandle } from '../ports/index.ts'
+import { BarrierBusy, verdictOf } from '../ports/index.ts'
 import type { BarrierTableOptions } from './barrier-table.ts'
 import { barrierTable } from './barrier-table.ts'
 import { inTurn } from './handle-queue.ts'
@@ -8,6 +8,11 @@ import { pgBarrierRows } from './pg-barrier-rows.ts'
 
 /** What this adapter is tested with; named in the error for another handle. */
 export const pgSupport = { package: 'pg', handle: 'Pool or connected Client', tested: '8.11 to 8.23' } as const
+
+export interface PgBarrierOptions extends BarrierTableOptions {
+  /** The schema that holds `lockstep_barrier`; what the connection's search path finds unless given. */
+  readonly schema?: string
+}
 
 const runsMax = 4
 
@@ -17,7 +22,7 @@ const runsMax = 4
  * Always READ COMMITTED: the read after a lost insert must see the winner. A deadlock or serialisation failure is run again
  * up to three times, everything from `BEGIN` on.
  */
-export function pgBarrier(options: BarrierTableOptions = {}): BarrierDatabase {
+export function pgBarrier(options: PgBarrierOptions = {}): BarrierDatabase {
   const table = barrierTable(options.schema)
   const now = options.now ?? Date.now
   return {
@@ -54,27 +59,47 @@ function isRerunnable(error: unknown): boolean {
 
 async function onPool<Result>(pool: PgPoolHandle, work: (client: PgClientHandle) => Promise<Result>): Promise<Result> {
   const client = await pool.connect()
+  const forget = hearErrors(client)
   let clean = false
   try {
     const result = await work(client)
     clean = true
     return result
   } catch (error) {
-    // A verdict was thrown on purpose and rolled back. After any other error nobody knows what the connection still has
+    // A verdict and a busy key are ours, and rolled back. After any other error nobody knows what the connection still has
     // queued or set, and the next borrower must not find out.
-    clean = verdictOf(error) !== null && statusOf(client) !== 'E' && statusOf(client) !== 'T'
+    const ours = verdictOf(error) !== null || error instanceof BarrierBusy
+    clean = ours && statusOf(client) !== 'E' && statusOf(client) !== 'T'
     throw error
   } finally {
+    // A destroyed client may still report the end of its connection.
+    if (clean) forget()
     client.release(!clean)
   }
+}
+
+/**
+ * A borrowed client that loses its connection between two queries emits `error`, and without a listener that ends the
+ * process. The next query fails all the same, so nothing is hidden.
+ */
+function hearErrors(client: PgClientHandle): () => void {
+  const emitter = client as Partial<Record<'on' | 'off', (event: 'error', listener: () => void) => unknown>>
+  const listener = (): void => {}
+  emitter.on?.('error', listener)
+  return () => emitter.off?.('error', listener)
 }
 
 async function onClient<Result>(
   client: PgClientHandle,
   work: (client: PgClientHandle) => Promise<Result>,
 ): Promise<Result> {
-  if (await isInTransaction(client)) throw insideTransaction()
-  return work(client)
+  const forget = hearErrors(client)
+  try {
+    if (await isInTransaction(client)) throw insideTransaction()
+    return await work(client)
+  } finally {
+    forget()
+  }
 }
 
 async function transactOn<Result>(client: PgClientHandle, work: () => Promise<Result>): Promise<Result> {

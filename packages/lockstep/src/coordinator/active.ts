@@ -17,7 +17,8 @@ export class Active {
   /** Counts changes in memory. */
   change = 0
   durableChange = 0
-  durableStatus: Transaction['status']
+  /** What the store has: all that may be shown. */
+  durable: Transaction
   version: number
   updatedAt: number
   spilled: number
@@ -39,7 +40,7 @@ export class Active {
   constructor(row: StoredTransaction) {
     this.base = row
     this.transaction = toTransaction(row)
-    this.durableStatus = row.status
+    this.durable = this.transaction
     this.version = row.version
     this.updatedAt = row.updatedAt
     this.spilled = spilledIn(row)

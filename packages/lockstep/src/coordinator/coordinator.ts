@@ -121,6 +121,7 @@ export class Coordinator {
       machines: parts.machines,
       logger,
       mayCall: () => this.#ownership.mayCall(),
+      onStranded: () => this.#recovery.lookForLost(),
       onSettled: (id, snapshot) => this.#waiters.settled(id, snapshot),
     })
     const driver = this.#driver
@@ -159,8 +160,7 @@ export class Coordinator {
     try {
       await failpoint('coordinator.begin.before-durable')
       const row = this.#newRow(read, options.traceparent ?? null)
-      const result = await this.#answered(this.#journal.write({ kind: 'insert', row }), read.id)
-      await failpoint('coordinator.begin.after-durable')
+      const result = await this.#answered(this.#insert(row), read.id)
       return await this.#begun(read, row, result)
     } finally {
       this.#beginning -= 1
@@ -310,12 +310,20 @@ export class Coordinator {
     return needs.every((service) => this.#parts.services.includes(service))
   }
 
+  /** Drives what has become durable, also when its caller was told `unknown` meanwhile. */
+  async #insert(row: NewRow): Promise<EntryResult> {
+    const result = await this.#journal.write({ kind: 'insert', row })
+    await failpoint('coordinator.begin.after-durable')
+    const drives = result.kind === 'applied' && row.owner !== null
+    if (drives) this.#driver.adopt({ ...row, ...result.row, expired: false }, { kind: 'woke' })
+    return result
+  }
+
   async #begun(read: ReadBegin, row: NewRow, result: EntryResult): Promise<BeginAnswer> {
     if (result.kind === 'exists') return this.#replayed(read, result.row)
     if (result.kind === 'invalid') throw unstorable(result.message)
     if (result.kind !== 'applied') throw new LockstepError('LOCKSTEP_BUG', { message: `begin ended as ${result.kind}` })
     const stored: StoredTransaction = { ...row, ...result.row, expired: false }
-    if (row.owner !== null) this.#driver.adopt(stored, { kind: 'woke' })
     const snapshot = await this.#whenSettled(snapshotOf(stored), read.waitMs)
     return { transaction: await this.#present(snapshot), replayed: false }
   }

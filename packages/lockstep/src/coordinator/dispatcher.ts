@@ -47,12 +47,20 @@ export class Dispatcher {
 
   submit(job: Job): void {
     const { transport, clock } = this.#parts
-    if (!transport.canCall(job.call.target)) return job.notSent({ retryAfterMs: missingRetryMs, missing: true })
+    if (!transport.canCall(job.call.target)) {
+      this.#sendBack(job, { retryAfterMs: missingRetryMs, missing: true })
+      return
+    }
     const endpoint = this.#endpoint(transport.endpointOf(job.call.target))
     const closedInMs = endpoint.openUntilMs - clock.monotonicMs()
-    if (closedInMs > 0) return job.notSent({ retryAfterMs: this.#jittered(closedInMs), missing: false })
-    if (endpoint.inFlight >= limitOf(endpoint)) endpoint.waiting.push(job)
+    if (closedInMs > 0) this.#sendBack(job, { retryAfterMs: this.#jittered(closedInMs), missing: false })
+    else if (endpoint.inFlight >= limitOf(endpoint)) endpoint.waiting.push(job)
     else void this.#run(endpoint, job)
+  }
+
+  /** In a turn of its own: who submits is still at work on the same transaction. */
+  #sendBack(job: Job, why: Parameters<Job['notSent']>[0]): void {
+    void Promise.resolve().then(() => job.notSent(why))
   }
 
   #endpoint(name: string): Endpoint {

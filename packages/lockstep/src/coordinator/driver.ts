@@ -41,6 +41,8 @@ export interface DriverParts {
   readonly logger: Logger
   readonly mayCall: () => boolean
   /** Told when a transaction is durably final or held, or has left this instance. */
+  /** A row of ours may be left in the store without anybody driving it. */
+  readonly onStranded: () => void
   readonly onSettled: (id: string, snapshot: Snapshot | null) => void
 }
 
@@ -72,6 +74,10 @@ export class Driver {
     return this.#actives.get(id)
   }
 
+  activeIds(): string[] {
+    return [...this.#actives.keys()]
+  }
+
   machineOf(pattern: Pattern): PatternMachine {
     const machine = this.#parts.machines.get(pattern)
     if (machine !== undefined) return machine
@@ -80,6 +86,8 @@ export class Driver {
 
   /** Starts to drive a row that this instance has durably begun or claimed. */
   adopt(row: StoredTransaction, event: Event): void {
+    // A claim may have overtaken the answer to our own begin: the higher epoch is the one that counts.
+    if ((this.#actives.get(row.id)?.epoch ?? 0) >= row.epoch) return
     const active = this.#enter(row)
     void this.#accept(active, this.#advance(active, event))
   }
@@ -88,6 +96,7 @@ export class Driver {
   adoptAdvanced(row: StoredTransaction, advanced: Advance): void {
     const active = this.#enter(row)
     active.transaction = withOperatorColumns(advanced.transaction, row)
+    active.durable = active.transaction
     this.#release(active, advanced.commands)
     this.#restOrWait(active)
   }
@@ -199,10 +208,10 @@ export class Driver {
     const ended = transaction.endedAt !== null
     // Not awaited: two changes of one transaction must reach the journal in their order.
     if (ended) void failpoint('coordinator.end.before-durable')
-    else if (transaction.status !== active.durableStatus) void failpoint('coordinator.decision.before-durable')
+    else if (transaction.status !== active.durable.status) void failpoint('coordinator.decision.before-durable')
     try {
       const result = await (how.urgent || ended ? journal.write(entry) : journal.writeLazily(entry))
-      return this.#written(active, result, { change, status: transaction.status, updatedAt: now })
+      return this.#written(active, result, { change, transaction: written.kept, updatedAt: now })
     } catch (error) {
       // Only a closed journal rejects: the coordinator is stopping, or its disk failed. Who waits is told by `apply`.
       active.failure = error
@@ -211,16 +220,21 @@ export class Driver {
     }
   }
 
-  #written(active: Active, result: EntryResult, at: { change: number; status: Transaction['status']; updatedAt: number }): boolean {
+  #written(active: Active, result: EntryResult, at: { change: number; transaction: Transaction; updatedAt: number }): boolean {
     if (active.gone) return false
     if (result.kind !== 'applied') {
       this.#lose(active, result)
       return false
     }
     active.durableChange = Math.max(active.durableChange, at.change)
-    if (at.change >= active.durableChange) active.durableStatus = at.status
+    if (at.change >= active.durableChange) active.durable = withOperatorColumns(at.transaction, result.row)
     active.updatedAt = at.updatedAt
     active.version = result.row.version
+    // Durable, but claimed by somebody since: an unanswered batch was repeated.
+    if (result.row.epoch !== active.epoch) {
+      this.#lose(active, { kind: 'stale', row: null })
+      return true
+    }
     const heldElsewhere = result.row.held !== null && active.transaction.held === null
     active.transaction = withOperatorColumns(active.transaction, result.row)
     this.#unblock(active)
@@ -243,8 +257,10 @@ export class Driver {
   /** Somebody else moved the row: the epoch has decided. */
   #lose(active: Active, result: EntryResult): void {
     const { logger, onSettled } = this.#parts
-    if (result.kind === 'invalid') logger.error({ id: active.id, error: result.message }, 'the store cannot hold a change')
-    else logger.info({ id: active.id, epoch: active.epoch }, 'let go of a transaction that another instance owns')
+    if (result.kind === 'invalid') {
+      logger.error({ id: active.id, error: result.message }, 'the store cannot hold a change')
+      this.#parts.onStranded()
+    } else logger.info({ id: active.id, epoch: active.epoch }, 'let go of a transaction that another instance owns')
     this.#forget(active)
     onSettled(active.id, null)
   }
@@ -276,7 +292,7 @@ export class Driver {
   #isJustified(active: Active, command: Extract<Command, { kind: 'call' }>, change: number): boolean {
     if (command.needs === 'nothing' || mutant('L1-reverse-before-durable')) return true
     if (active.durableChange >= change) return true
-    return command.needs === 'status' && active.durableStatus === active.transaction.status
+    return command.needs === 'status' && active.durable.status === active.transaction.status
   }
 
   #unblock(active: Active): void {
@@ -336,7 +352,7 @@ export class Driver {
   }
 
   #snapshot(active: Active): Snapshot {
-    const { transaction, base, version, updatedAt, spilled } = active
+    const { durable: transaction, base, version, updatedAt, spilled } = active
     return { transaction, base, version, updatedAt, spilled }
   }
 }

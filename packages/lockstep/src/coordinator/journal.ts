@@ -108,9 +108,7 @@ export class Journal {
   }
 
   #start(): Promise<void> {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null
-    })
+    this.#running ??= this.#run()
     return this.#running
   }
 
@@ -118,6 +116,8 @@ export class Journal {
     // What is written in this turn of the event loop shares the first batch.
     await null
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) await this.#commit(batch)
+    // In the same turn as the empty look: an entry that comes later must find nobody running, and start anew.
+    this.#running = null
     this.#watchLazy()
   }
 

@@ -7,6 +7,8 @@ const claimMax = 100
 const tickMs = 1_000
 /** Law 11: what nobody can call is claimed all the same after this, held and shown. */
 const missingAfterMs = 60_000
+/** So long after a claim without an answer, its rows are looked for: the lost COMMIT may land late. */
+const lookForLostMs = 60_000
 
 export interface RecoveryParts {
   readonly store: TransactionStore
@@ -29,6 +31,7 @@ export class Recovery {
   #stopped = false
   #claiming: Promise<void> | null = null
   takeovers = 0
+  #lostUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts
@@ -65,16 +68,24 @@ export class Recovery {
     try {
       for (let more = true; more && !this.#stopped; ) more = await this.#claim()
     } catch (error) {
+      this.lookForLost()
       this.#parts.logger.warn({ error: messageOf(error) }, 'a claim failed')
     }
   }
 
+  /** Rows may be ours in the store and unknown to us: for a while, every claim takes those as well. */
+  lookForLost(): void {
+    this.#lostUntilMs = this.#parts.environment.clock.monotonicMs() + lookForLostMs
+  }
+
   /** True when there may be more to claim at once. */
   async #claim(): Promise<boolean> {
-    const { store, driver, instance, services, freeIntake } = this.#parts
+    const { store, driver, instance, services, freeIntake, environment } = this.#parts
     const limit = Math.min(claimMax, freeIntake())
     if (limit <= 0) return false
-    const claimed = await store.claim({ owner: instance, limit, services: services(), missingAfterMs })
+    const looks = environment.clock.monotonicMs() < this.#lostUntilMs
+    const except = looks ? { except: driver.activeIds() } : {}
+    const claimed = await store.claim({ owner: instance, limit, services: services(), missingAfterMs, ...except })
     if (claimed.length > 0) await failpoint('coordinator.claim.after')
     for (const { row, takeover } of claimed) {
       if (takeover) this.takeovers += 1

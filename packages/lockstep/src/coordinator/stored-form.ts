@@ -57,7 +57,7 @@ export interface Writing {
 export function toProgress(transaction: Transaction, { owner, now, spilled }: Writing): Written {
   const surplus = Math.max(0, transaction.attempts.length - attemptsInline)
   const attempts = surplus === 0 ? transaction.attempts : transaction.attempts.slice(surplus)
-  const { state, alarmedFor, status, reason, endedAt, held } = transaction
+  const { state, alarmedFor, status, reason, endedAt } = transaction
   const text: StoredState = { state, attempts, alarmedFor, spilled: spilled + surplus }
   const progress: Progress = {
     status,
@@ -65,11 +65,16 @@ export function toProgress(transaction: Transaction, { owner, now, spilled }: Wr
     reason: reason === null ? null : JSON.stringify(reason),
     updatedAt: now,
     endedAt,
-    // What has an owner is due at once if that owner dies.
-    nextAt: endedAt !== null || held !== null ? null : owner === null ? transaction.nextAt : now,
+    nextAt: endedAt === null ? dueAt(transaction, owner, now) : null,
     owner: endedAt !== null ? null : owner,
   }
   return { progress, spill: transaction.attempts.slice(0, surplus), kept: { ...transaction, attempts } }
+}
+
+/** What has an owner is due at once if that owner dies, also when it is held: a resume may come after that death. */
+function dueAt({ held, nextAt }: Transaction, owner: string | null, now: number): number | null {
+  if (owner !== null) return now
+  return held === null ? nextAt : null
 }
 
 export function withOperatorColumns(transaction: Transaction, columns: OperatorColumns): Transaction {

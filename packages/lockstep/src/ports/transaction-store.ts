@@ -148,6 +148,11 @@ export interface ClaimRequest {
   readonly services: readonly string[]
   /** Rows overdue by this much whose needs no live instance covers are claimed all the same (law 11). */
   readonly missingAfterMs: number
+  /**
+   * When given, due rows that `owner` itself owns are claimed as well, except these: an earlier claim may have been applied
+   * without being answered, and then nobody drives what it took.
+   */
+  readonly except?: readonly string[]
 }
 
 export interface Claimed {

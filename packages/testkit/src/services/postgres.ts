@@ -10,8 +10,8 @@ export interface RunningPostgres {
   readonly url: string
   /** False for a server of the user's, named by LOCKSTEP_TEST_POSTGRES_URL: nobody kills that. */
   readonly isPrivate: boolean
-  /** A new, empty database, so that tests share nothing. */
-  createDatabase(): Promise<string>
+  /** A new, empty database, so that tests share nothing; `options` are those of CREATE DATABASE. */
+  createDatabase(options?: string): Promise<string>
   /** Kills the postmaster and every backend with SIGKILL. */
   kill(): Promise<void>
   /** Starts again on the same port and data, and waits until it answers. */
@@ -36,6 +36,18 @@ export function postgresAvailable(): PostgresAvailability {
   if (givenUrl() !== undefined) return { available: true }
   const programs = postgresPrograms()
   return 'reason' in programs ? { available: false, reason: programs.reason } : { available: true }
+}
+
+/**
+ * Whether the tests that need PostgreSQL run. Without it they are skipped, and the reason is printed; with
+ * LOCKSTEP_TEST_REQUIRE=all, as in CI, that is a failure.
+ */
+export function testsWithPostgres(): boolean {
+  const found = postgresAvailable()
+  if (found.available) return true
+  if (process.env['LOCKSTEP_TEST_REQUIRE'] === 'all') throw new Error(found.reason)
+  process.stderr.write(`Skipped, for want of PostgreSQL: ${found.reason}\n`)
+  return false
 }
 
 /**
@@ -71,7 +83,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   return {
     url,
     isPrivate: true,
-    createDatabase: () => createDatabase(url),
+    createDatabase: (databaseOptions) => createDatabase(url, databaseOptions),
     kill: () => server.kill('SIGKILL'),
     async restart() {
       await server.kill('SIGINT')
@@ -97,7 +109,7 @@ function givenServer(url: string): RunningPostgres {
   return {
     url,
     isPrivate: false,
-    createDatabase: () => createDatabase(url),
+    createDatabase: (databaseOptions) => createDatabase(url, databaseOptions),
     kill: refuse,
     restart: refuse,
     stop: async () => {},
@@ -129,10 +141,10 @@ async function answers(url: string): Promise<boolean> {
 
 let databases = 0
 
-async function createDatabase(url: string): Promise<string> {
+async function createDatabase(url: string, options = ''): Promise<string> {
   databases += 1
   const name = `lockstep_test_${process.pid}_${Date.now()}_${databases}`
-  await withClient(url, (client) => client.query(`create database ${name}`))
+  await withClient(url, (client) => client.query(`create database ${name} ${options}`))
   const database = new URL(url)
   database.pathname = `/${name}`
   return database.href

@@ -53,7 +53,9 @@ export function startServiceProcess(service: ServiceCommand): ServiceProcess {
     ready: (check, limitMs = 60_000) =>
       waitUntilReady({ name: service.name, isRunning: () => running, log, check, limitMs }),
     async kill(signal) {
-      if (running) signalTree(pid, signal)
+      if (!running) return
+      child.ref()
+      signalTree(pid, signal)
       await exited
     },
   }

@@ -50,8 +50,7 @@ function changed(stored: MemoryRow | undefined, entry: Change, mark: WriteMark):
   const taken = entry.kind === 'take'
   const next = { ...row, ...progressOf(entry.progress), epoch: row.epoch + (taken ? 1 : 0), version: row.version + 1 }
   const operator = operatorAfter(row, entry)
-  const holdsNow = entry.kind === 'advance' && entry.hold !== undefined && row.held === null
-  return { ...stored, row: { ...next, ...operator, nextAt: holdsNow ? null : next.nextAt }, ownerMark: mark }
+  return { ...stored, row: { ...next, ...operator }, ownerMark: mark }
 }
 
 function matches(stored: MemoryRow, entry: Change, mark: WriteMark): boolean {

@@ -13,10 +13,12 @@ export function claimDue(
   exclusive: boolean,
 ): readonly Claimed[] {
   const callable = new Set(request.services)
+  const lost = request.except === undefined ? null : new Set(request.except)
   const live = [...state.instances].filter(([, instance]) => instance.leaseUntil > now)
   const liveOwners = new Set(live.map(([owner]) => owner))
   const isClaimable = ({ row }: MemoryRow): boolean => {
-    if (!isDue(row, now) || row.owner === request.owner) return false
+    if (!isDue(row, now)) return false
+    if (row.owner === request.owner) return lost !== null && !lost.has(row.id)
     if (row.owner !== null && !exclusive && liveOwners.has(row.owner)) return false
     if (covers(callable, row.needs)) return true
     const isMissing = (row.nextAt ?? now) <= now - request.missingAfterMs

@@ -35,6 +35,8 @@ const commonSettings: SessionSettings = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  // A scan that cannot be avoided then looks so dear that every claim would be compiled first, for 300 ms.
+  jit: 'off',
 }
 
 export function sessions(

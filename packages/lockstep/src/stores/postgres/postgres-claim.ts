@@ -18,7 +18,7 @@ const dueAndCallable = `t.next_at <= (select now from clock) and (t.needs <@ $3:
  * Concurrency: rows that another claim has locked are skipped; a row that changed meanwhile is judged again as it is
  *   after its lock. The clock is read once, when the statement runs.
  */
-const claimStatement = (prefix: string): string => `with recursive clock as materialized (
+export const claimStatement = (prefix: string): string => `with recursive clock as materialized (
   select (extract(epoch from clock_timestamp()) * 1000)::bigint as now
 ), live as materialized (
   select owner, services from ${prefix}lockstep_instances where lease_until > (select now from clock)

@@ -50,7 +50,9 @@ export function sqliteStore(options: SqliteStoreOptions): TransactionStore {
     resign: async () => {},
     retire: (request) => worker().call('retire', request),
     async close() {
-      await client?.call('close', null)
+      const closing = client
+      client = null
+      await closing?.call('close', null)
     },
   }
 }

@@ -15,7 +15,7 @@ export interface WorkerClient {
 /** Starts the thread. It keeps the process alive only while a call is out. */
 export function workerClient(path: string): WorkerClient {
   const waiters = new Map<number, Waiter>()
-  const worker = new Worker(workerUrl())
+  const worker = new Worker(workerUrl(), { execArgv: workerFlags() })
   let sequence = 0
   let ended: LockstepError | null = null
   worker.unref()
@@ -52,4 +52,9 @@ export function workerClient(path: string): WorkerClient {
 function workerUrl(): URL {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return new URL(`./sqlite-worker.${extension}`, import.meta.url)
+}
+
+/** The flags of this process, such as its conditions, without the one that only goes with `--eval`. */
+function workerFlags(): string[] {
+  return process.execArgv.filter((flag) => !flag.startsWith('--input-type'))
 }

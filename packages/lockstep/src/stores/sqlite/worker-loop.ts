@@ -20,6 +20,7 @@ type Handlers = {
  */
 let handlers: Handlers | null = null
 let file = ''
+let storeId = ''
 let failure: LockstepError | null = null
 let queue: Promise<void> = Promise.resolve()
 
@@ -39,15 +40,20 @@ function handlersFor(opened: Awaited<ReturnType<typeof openDatabase>>): Handlers
   }
 }
 
+/** Opening again finds the file as it is: this thread holds its lock already. */
+async function open({ path, maxPageCount }: WorkerCalls['open'][0]): Promise<WorkerCalls['open'][1]> {
+  file = path
+  if (handlers === null) {
+    const opened = await openDatabase(path, maxPageCount)
+    storeId = opened.storeId
+    handlers = handlersFor(opened)
+  }
+  return { id: storeId, now: Date.now() }
+}
+
 async function answer({ call, argument }: WorkerRequest): Promise<unknown> {
   if (failure !== null && call !== 'close') throw failure
-  if (call === 'open') {
-    const { path, maxPageCount } = argument as WorkerCalls['open'][0]
-    file = path
-    const opened = await openDatabase(path, maxPageCount)
-    handlers = handlersFor(opened)
-    return { id: opened.storeId, now: Date.now() }
-  }
+  if (call === 'open') return open(argument as WorkerCalls['open'][0])
   if (call === 'close' && handlers === null) return null
   invariant(handlers !== null, 'The store is used before it was opened.')
   return (handlers[call] as (argument: unknown) => unknown)(argument)

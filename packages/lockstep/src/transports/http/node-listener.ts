@@ -22,7 +22,7 @@ export function nodeListener(
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length
       if (bytes <= bodyBytesMax) chunks.push(chunk)
-      else if (!response.headersSent) refuseRest(request, response)
+      else refuseRest(request, response, bytes)
     })
     // Without a listener an aborted request would end the process.
     request.on('error', () => {})
@@ -45,11 +45,19 @@ export function nodeListener(
   }
 }
 
-/** Answers at once and hangs up: reading on would let a sender without end hold the socket. */
-function refuseRest(request: IncomingMessage, response: ServerResponse): void {
-  response.on('finish', () => request.destroy())
-  response.setHeader('connection', 'close')
+const lingerMs = 500
+const discardedBytesMax = 16 * bodyBytesMax
+
+/**
+ * Answers at once, but hangs up a little later: closing a socket with unread data resets it, and the caller would never
+ * see the answer. What still comes is thrown away, and after a while not even read.
+ */
+function refuseRest(request: IncomingMessage, response: ServerResponse, bytes: number): void {
+  if (bytes > discardedBytesMax) request.pause()
+  if (response.headersSent) return
   write(response, tooLarge())
+  const timer = setTimeout(() => request.destroy(), lingerMs)
+  request.on('close', () => clearTimeout(timer))
 }
 
 function write(response: ServerResponse, answer: RawAnswer): void {

@@ -21,7 +21,7 @@ import { participantsByName } from '../participants-by-name.ts'
 import { isJson } from './answer.ts'
 import { checkSignature, readCall } from './call-headers.ts'
 import type { RawAnswer } from './raw-answer.ts'
-import { answerOf, problemAnswer, requestProblem, tooLarge } from './raw-answer.ts'
+import { answerOf, brokenOff, problemAnswer, requestProblem, tooLarge } from './raw-answer.ts'
 import type { RawRequest } from './raw-request.ts'
 import { readBody } from './request-body.ts'
 import { SigningKey } from './signature.ts'
@@ -69,10 +69,10 @@ export function participantHandler(options: ParticipantHandlerOptions): Particip
     answerCall(request, body, context).catch((error: unknown) => failureAnswer(error, request, context))
   const handler = async (request: Request): Promise<Response> => {
     const { method, url, headers, signal } = request
-    const body = await readBody(request, bodyBytesMax)
     const raw: RawRequest = { method, url: pathOf(url), signal, header: (name) => headers.get(name) ?? '' }
-    const { status, headers: answerHeaders, body: text } = body === null ? tooLarge() : await answer(raw, body)
-    return new Response(status === 204 ? null : text, { status, headers: answerHeaders })
+    const body = await readBody(request, bodyBytesMax)
+    const whole = body instanceof Uint8Array ? await answer(raw, body) : body === 'too-large' ? tooLarge() : brokenOff()
+    return new Response(whole.status === 204 ? null : whole.body, { status: whole.status, headers: whole.headers })
   }
   return Object.assign(handler, { answer })
 }

@@ -67,6 +67,10 @@ export function tooLarge(): RawAnswer {
   return problemAnswer(requestProblem('LOCKSTEP_PAYLOAD_TOO_LARGE', `The body is over ${bodyBytesMax} bytes.`), '')
 }
 
+export function brokenOff(): RawAnswer {
+  return problemAnswer(requestProblem('LOCKSTEP_INVALID_REQUEST', 'The body broke off before its end.'), '')
+}
+
 /** Whole seconds, rounded up: the header knows no less, and earlier than asked would be too early. */
 function seconds(ms: number | undefined): string {
   return String(ms === undefined ? askAgainSeconds : Math.ceil(ms / 1000))

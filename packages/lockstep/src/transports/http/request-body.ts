@@ -1,23 +1,25 @@
-/** The body of a web request, or null as soon as it is larger than the limit. */
-export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array | null> {
+/** The body of a web request; `too-large` as soon as it is over the limit, `broken-off` when the caller leaves before its end. */
+export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array | 'too-large' | 'broken-off'> {
   if (request.body === null) return new Uint8Array()
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return null
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return 'too-large'
   const chunks: Uint8Array[] = []
   let bytes = 0
-  const reader = request.body.getReader()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return chunks.length === 1 ? (chunks[0] ?? new Uint8Array()) : joined(chunks, bytes)
-    bytes += value.length
-    if (bytes > bytesMax) {
-      await reader.cancel()
-      return null
+  try {
+    for await (const chunk of request.body) {
+      bytes += chunk.length
+      // Leaving the loop cancels the stream.
+      if (bytes > bytesMax) return 'too-large'
+      chunks.push(chunk)
     }
-    chunks.push(value)
+  } catch {
+    return 'broken-off'
   }
+  return joined(chunks, bytes)
 }
 
 function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
+  const [first] = chunks
+  if (first !== undefined && chunks.length === 1) return first
   const whole = new Uint8Array(bytes)
   let at = 0
   for (const chunk of chunks) {

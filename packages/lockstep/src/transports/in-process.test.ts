@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { memoryBarrier, memoryDatabase } from '../adapters/memory-database.ts'
+import { nodeEnvironment } from '../environment/node.ts'
+import { participant } from '../participant/participant.ts'
+import type { Call, ParticipantDefinition } from '../ports/index.ts'
+import { httpTransport } from './http/http-transport.ts'
+import { inProcessTransport } from './in-process.ts'
+import { routingTransport } from './routing-transport.ts'
+import { targetDirectory } from './target-directory.ts'
+
+const db = memoryDatabase()
+const signals: (AbortSignal | undefined)[] = []
+const debit = participant('bank-a.debit', {
+  input: z.object({ amount: z.number() }),
+  action: (input, branch) => branch.transact(db, () => ({ amount: input.amount })),
+})
+const silent = participant('bank-a.silent', {
+  input: z.null(),
+  barrier: false,
+  action: (_input, branch) => {
+    signals.push(branch.signal)
+    return new Promise<null>(() => {})
+  },
+})
+const rude: ParticipantDefinition = {
+  name: 'bank-a.rude',
+  barrier: false,
+  operations: ['action'],
+  run: () => Promise.reject(new Error('not how it is done')),
+}
+
+function inProcess(participants: readonly ParticipantDefinition[] = [debit, silent, rude]) {
+  return inProcessTransport({ participants, environment: nodeEnvironment, barrierDatabases: [memoryBarrier()] })
+}
+
+const call: Call = {
+  target: 'bank-a.debit',
+  operation: 'action',
+  store: '1f2e3d4c',
+  transaction: 'order-42',
+  branch: 'debit',
+  attempt: 1,
+  begunAt: Date.now(),
+  timeoutMs: 1_000,
+  input: { amount: 5 },
+  traceparent: null,
+}
+
+describe('the in-process transport', () => {
+  it('carries outcomes unchanged', async () => {
+    const transport = inProcess()
+    expect(await transport.call(call)).toEqual({ kind: 'done', output: { amount: 5 } })
+    expect(await transport.call({ ...call, input: {} })).toMatchObject({
+      kind: 'refused',
+      reason: { code: 'invalid-input' },
+    })
+    expect(await transport.call({ ...call, operation: 'confirm' })).toMatchObject({ kind: 'unknown' })
+  })
+
+  it('settles at the time limit, and tells the work that nobody waits', async () => {
+    const outcome = await inProcess().call({ ...call, target: 'bank-a.silent', input: null, timeoutMs: 20 })
+    expect(outcome).toMatchObject({ kind: 'unknown', code: 'timeout' })
+    expect(outcome).not.toHaveProperty('unreached')
+    expect(signals[0]?.aborted).toBe(true)
+  })
+
+  it('never rejects, even for a participant that does', async () => {
+    const outcome = await inProcess().call({ ...call, target: 'bank-a.rude' })
+    expect(outcome).toEqual({ kind: 'unknown', error: 'not how it is done' })
+  })
+
+  it('knows what it can call, and says unreached for the rest', async () => {
+    const transport = inProcess()
+    expect([transport.canCall('bank-a.debit'), transport.canCall('bank-b.debit')]).toEqual([true, false])
+    expect(transport.endpointOf('bank-a.debit')).toBe('in-process:bank-a.debit')
+    expect(await transport.call({ ...call, target: 'bank-b.debit' })).toMatchObject({
+      kind: 'unknown',
+      unreached: true,
+    })
+    await transport.close()
+    expect(await transport.call(call)).toMatchObject({ kind: 'unknown', unreached: true })
+  })
+
+  it('refuses two participants of one name', () => {
+    expect(() => inProcess([debit, debit])).toThrowError(expect.objectContaining({ code: 'LOCKSTEP_CONFIGURATION' }))
+  })
+})
+
+describe('routing', () => {
+  const services = new Map([['bank-a', { url: 'http://127.0.0.1:1/a', barrier: true }]])
+
+  it('prefers the participant of this process to the service of the same name', async () => {
+    const http = httpTransport({ environment: nodeEnvironment, services })
+    const routing = routingTransport([inProcess(), http])
+    expect(await routing.call(call)).toMatchObject({ kind: 'done' })
+    expect(await routing.call({ ...call, target: 'bank-a.other' })).toMatchObject({ kind: 'unknown', unreached: true })
+    expect([routing.endpointOf('bank-a.debit'), routing.endpointOf('bank-a.other')]).toEqual([
+      'in-process:bank-a.debit',
+      'http://127.0.0.1:1',
+    ])
+    expect([routing.canCall('bank-z.x'), await routing.call({ ...call, target: 'bank-z.x' })]).toMatchObject([
+      false,
+      { unreached: true },
+    ])
+    await routing.close()
+  })
+
+  it('tells a begin what its targets are', () => {
+    const directory = targetDirectory({ participants: [debit, rude], services, urls: 'registered' })
+    const about = (target: string) => [
+      directory.usesBarrier(target),
+      directory.serviceOf(target),
+      directory.refuses(target) === null,
+    ]
+    expect(about('bank-a.debit')).toEqual([true, 'bank-a', true])
+    expect(about('bank-a.rude')).toEqual([false, 'bank-a', true])
+    expect(about('http://127.0.0.1:1/a/x')).toEqual([true, 'bank-a', true])
+    expect(about('http://127.0.0.1:1/ab')).toEqual([false, null, false])
+    expect(about('http://u:p@127.0.0.1:1/a/x')).toEqual([false, null, false])
+    expect(about('bank-z.debit')).toEqual([false, 'bank-z', true])
+    expect(about('nonsense')).toEqual([false, null, false])
+  })
+})

@@ -1,0 +1,11 @@
+import type { IncomingMessage } from 'node:http'
+import type { Coordinator, Logger } from 'lockstep'
+
+/** One request, as a route sees it. */
+export interface ApiCall {
+  readonly coordinator: Coordinator
+  readonly incoming: IncomingMessage
+  /** The transaction of the path; empty where the path has none. */
+  readonly id: string
+  readonly logger: Logger
+}

@@ -1,0 +1,101 @@
+import type { Call, Outcome, ParticipantDefinition, ParticipantSurroundings, Transport } from 'lockstep/ports'
+import type { RandomStream } from './random-streams.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { SimulatedNode } from './simulated-node.ts'
+
+/** What a network between processes does: requests and replies get lost, late, twice, and in any order. */
+export interface NetworkFaults {
+  readonly lostRequest: number
+  readonly lostReply: number
+  readonly duplicate: number
+  readonly delayMaxMs: number
+  readonly failedAfterEffect: number
+}
+
+/** A service: where it runs now, and what it answers. Null while it is down. */
+export interface SimulatedService {
+  node(): SimulatedNode | null
+  readonly participants: ReadonlyMap<string, ParticipantDefinition>
+  surroundings(node: SimulatedNode): ParticipantSurroundings
+}
+
+export interface NetworkWatch {
+  left(node: SimulatedNode, call: Call): void
+  /** Right before the participant runs. Answers a note for `answered`. */
+  arrived(call: Call): boolean
+  answered(call: Call, outcome: Outcome, note: boolean): void
+}
+
+export interface NetworkParts {
+  readonly scheduler: Scheduler
+  readonly random: RandomStream
+  readonly faults: () => NetworkFaults
+  readonly services: ReadonlyMap<string, SimulatedService>
+  readonly watch: NetworkWatch
+}
+
+/** The transport of one coordinator. `reaches` are the services it knows. */
+export function faultyNetwork(parts: NetworkParts, node: SimulatedNode, reaches: readonly string[]): Transport {
+  const serviceOf = (target: string) => target.slice(0, target.indexOf('.'))
+  return {
+    canCall: (target) => reaches.includes(serviceOf(target)),
+    endpointOf: serviceOf,
+    close: () => Promise.resolve(),
+    call(call) {
+      parts.watch.left(node, call)
+      return new Promise((resolve) => {
+        const settle = (outcome: Outcome) => resolve(outcome)
+        node.deliver(call.timeoutMs, 'call timeout', () => settle({ kind: 'unknown', error: 'no answer', code: 'timeout' }))
+        const service = parts.services.get(serviceOf(call.target))
+        if (service !== undefined) send(parts, service, { call, node, settle })
+      })
+    },
+  }
+}
+
+interface Sending {
+  readonly call: Call
+  readonly node: SimulatedNode
+  readonly settle: (outcome: Outcome) => void
+}
+
+function send(parts: NetworkParts, service: SimulatedService, sending: Sending): void {
+  const { random, faults, scheduler } = parts
+  const { lostRequest, duplicate, delayMaxMs } = faults()
+  const lost = random.chance('lost-request', lostRequest)
+  const twice = random.chance('duplicate', duplicate)
+  const delayMs = random.integer('request-delay', 0, delayMaxMs)
+  const secondMs = random.integer('duplicate-delay', 0, 3 * delayMaxMs)
+  if (!lost) scheduler.after(delayMs, arrival(sending.call), () => arrive(parts, service, sending))
+  if (twice) scheduler.after(delayMs + secondMs, `${arrival(sending.call)} (duplicate)`, () => arrive(parts, service, sending))
+}
+
+function arrival({ operation, transaction, branch, attempt }: Call): string {
+  return `${operation} ${transaction}/${branch}#${attempt} arrives`
+}
+
+function arrive(parts: NetworkParts, service: SimulatedService, { call, node, settle }: Sending): void {
+  const { random, faults, watch } = parts
+  const there = service.node()
+  const { lostReply, failedAfterEffect, delayMaxMs } = faults()
+  const backMs = random.integer('reply-delay', 0, delayMaxMs)
+  if (there === null) {
+    const outcome = { kind: 'unknown', error: 'connection refused', unreached: true } as const
+    return node.deliver(backMs, 'connection refused', () => settle(outcome))
+  }
+  const participant = service.participants.get(call.target)
+  if (participant === undefined) throw new Error(`no participant ${call.target}`)
+  const { store, transaction, branch, attempt, begunAt, traceparent } = call
+  const seen = { store, transaction, branch, attempt, begunAt, traceparent }
+  there.deliver(0, arrival(call), () => {
+    const note = watch.arrived(call)
+    void participant.run(call.operation, call.input, seen, service.surroundings(there)).then((outcome) => {
+      if (!there.alive) return
+      watch.answered(call, outcome, note)
+      if (random.chance('lost-reply', lostReply)) return
+      const failed = random.chance('failed-after-effect', failedAfterEffect)
+      const answer: Outcome = failed ? { kind: 'unknown', error: '502' } : outcome
+      node.deliver(backMs, `reply ${call.operation} ${transaction}/${branch}: ${answer.kind}`, () => settle(answer))
+    })
+  })
+}

@@ -1,0 +1,45 @@
+import type { NetworkFaults, NodeFaults, RandomStream, StoreFaults } from '@lockstep/testkit'
+
+/** All fault rates of one seed. Each kind is off in half of the seeds, so that rare combinations get their turn (swarm testing). */
+export interface Faults {
+  readonly network: NetworkFaults
+  readonly store: StoreFaults
+  readonly coordinator: NodeFaults
+  readonly participant: NodeFaults
+}
+
+export const leaseMs = 4_000
+
+export const noFaults: Faults = {
+  network: { lostRequest: 0, lostReply: 0, duplicate: 0, delayMaxMs: 5, failedAfterEffect: 0 },
+  store: { failBefore: 0, failAfter: 0, late: 0, lateMaxMs: 0, slowMaxMs: 2 },
+  coordinator: { crash: 0, pause: 0, pauseMaxMs: 1 },
+  participant: { crash: 0, pause: 0, pauseMaxMs: 1 },
+}
+
+export function drawFaults(random: RandomStream): Faults {
+  const rate = (label: string, max: number): number => {
+    const on = random.chance(`${label} on`, 0.5)
+    const value = random.fraction(label) * max
+    return on ? Math.round(value * 10_000) / 10_000 : 0
+  }
+  const span = (label: string, max: number): number => 1 + Math.floor(rate(label, max))
+  return {
+    network: {
+      lostRequest: rate('lost request', 0.3),
+      lostReply: rate('lost reply', 0.3),
+      duplicate: rate('duplicate', 0.5),
+      delayMaxMs: 5 + Math.floor(rate('delay', 5_000)),
+      failedAfterEffect: rate('failed after effect', 0.15),
+    },
+    store: {
+      failBefore: rate('store fails before', 0.1),
+      failAfter: rate('store fails after', 0.1),
+      late: rate('late commit', 0.1),
+      lateMaxMs: span('late commit lands', 6_000),
+      slowMaxMs: span('slow store', 200),
+    },
+    coordinator: { crash: rate('coordinator crash', 0.01), pause: rate('pause', 0.005), pauseMaxMs: span('pause length', 3 * leaseMs) },
+    participant: { crash: rate('participant crash', 0.01), pause: rate('pause', 0.005), pauseMaxMs: span('pause length', 3 * leaseMs) },
+  }
+}
