@@ -51,7 +51,7 @@ export class Clients {
       const transfer = this.#draw(`t${client}-${number}`)
       this.transfers.push(transfer)
       await this.#begin(transfer)
-      if (this.#random.chance('cancel', 0.1)) await this.#cancel(transfer)
+      if (this.#random.chance('cancel', this.#world.scenario.cancels)) await this.#cancel(transfer)
       if (this.#random.chance('hold', 0.05)) await this.#act(transfer, 'hold')
       if (this.#random.chance('repeat an old one', 0.1)) await this.#begin(this.#random.pick('old', this.transfers))
       await this.#sleep(this.#random.integer('think', 0, 3_000))
@@ -60,15 +60,15 @@ export class Clients {
   }
 
   #draw(id: string): Transfer {
-    const banks = this.#world.scenario.banks
+    const { banks, amountMax, deadlines, usesBarrier } = this.#world.scenario
     const count = this.#random.integer('steps', 2, 3)
-    const amount = this.#random.integer('amount', 1, 400)
+    const amount = this.#random.integer('amount', 1, amountMax)
     const steps = Array.from({ length: count }, (_, position) => ({ name: `s${position}`, bank: this.#random.integer('bank', 0, banks - 1) }))
     const building = new Set<number>()
     const bodies = steps.map(({ name, bank }, position) => {
       const refers = position > 0 && this.#random.chance('refers', 0.3)
-      if (bank % 2 === 1 || refers) building.add(position)
-      if (bank % 2 === 1) building.add(position + 1)
+      if (!usesBarrier(bank) || refers) building.add(position)
+      if (!usesBarrier(bank)) building.add(position + 1)
       const part = position === 0 ? amount : position === 1 && count === 3 ? amount - 1 : count === 3 ? 1 : amount
       const input = this.#input(part)
       return {
@@ -79,7 +79,7 @@ export class Clients {
         ...(this.#random.chance('limit', 0.2) ? { retry: { limit: 4 } } : {}),
       }
     })
-    const deadline = this.#random.chance('deadline', 0.2) ? { deadline: this.#random.integer('deadline', 500, 30_000) } : {}
+    const deadline = this.#random.chance('deadline', deadlines) ? { deadline: this.#random.integer('deadline', 500, 30_000) } : {}
     this.#world.watcher.buildsOnDurable.set(id, building)
     const body = { id, pattern: 'saga', steps: bodies, ...deadline }
     return { id, body, steps, known: false, toldNever: false, shown: null }

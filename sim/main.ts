@@ -19,6 +19,7 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     seed: { type: 'string' },
     minutes: { type: 'string' },
+    from: { type: 'string' },
     workload: { type: 'string' },
     mutant: { type: 'string' },
     smoke: { type: 'boolean', default: false },
@@ -92,7 +93,7 @@ async function showOne(seed: number, workload: Workload): Promise<boolean> {
   return result.violation === null
 }
 
-const baseSeed = 1
+const baseSeed = Number(values.from ?? 1)
 const chosen = values.workload === undefined ? workloads : [workloadNamed(values.workload)]
 armMutant(values.mutant ?? null)
 const [only] = chosen

@@ -4,16 +4,19 @@ import { checkEnd, isAtRest } from './end-checks.ts'
 import { type Scenario, World } from './world.ts'
 import type { Workload } from './workloads.ts'
 
-export interface SeedResult {
-  readonly seed: number
-  readonly workload: string
+export interface SeedOutcome {
   /** Null when every invariant held. */
   readonly violation: string | null
-  readonly logHash: string
   readonly steps: number
   readonly virtualMs: number
   readonly transfers: number
   readonly takeovers: number
+}
+
+export interface SeedResult extends SeedOutcome {
+  readonly seed: number
+  readonly workload: string
+  readonly logHash: string
   readonly log: readonly string[]
 }
 
@@ -21,7 +24,7 @@ const safetyMaxMs = 180_000
 const livenessMaxMs = 30 * 60_000
 const clientsAtOnce = 4
 
-/** Runs one seed once: a phase with faults, then healing, then everything must come to rest. */
+/** Runs one seed once, under the ban on whatever would make two runs differ. */
 export async function runSeed(seed: number, workload: Workload, keepLog: boolean): Promise<SeedResult> {
   const log: string[] = []
   let logHash = 0x811c9dc5
@@ -31,24 +34,24 @@ export async function runSeed(seed: number, workload: Workload, keepLog: boolean
   }
   const lift = banNondeterminism()
   try {
-    const scenario: Scenario = workload.scenario(seed)
-    const world = new World(seed, scenario, note)
-    const clients = new Clients(world)
-    const violation = await phases(world, clients)
-    const { steps } = world.scheduler
-    return {
-      seed,
-      workload: workload.name,
-      violation,
-      logHash: (logHash >>> 0).toString(16),
-      steps,
-      virtualMs: Math.round(world.scheduler.now()),
-      transfers: clients.transfers.length,
-      takeovers: world.watcher.takeovers,
-      log,
-    }
+    const outcome = await workload.run(seed, note)
+    return { seed, workload: workload.name, ...outcome, logHash: (logHash >>> 0).toString(16), log }
   } finally {
     lift()
+  }
+}
+
+/** A phase with faults, then healing, then everything must come to rest. */
+export async function runWorld(seed: number, scenario: Scenario, note: (line: string) => void): Promise<SeedOutcome> {
+  const world = new World(seed, scenario, note)
+  const clients = new Clients(world)
+  const violation = await phases(world, clients)
+  return {
+    violation,
+    steps: world.scheduler.steps,
+    virtualMs: Math.round(world.scheduler.now()),
+    transfers: clients.transfers.length,
+    takeovers: world.watcher.takeovers,
   }
 }
 

@@ -1,22 +1,38 @@
 import type { Faults } from './faults.ts'
+import { runJournal } from './journal-workload.ts'
+import { runWorld, type SeedOutcome } from './run-seed.ts'
 import type { Scenario } from './world.ts'
 
 export interface Workload {
   readonly name: string
   /** What it is out to break. */
   readonly aim: string
-  readonly scenario: (seed: number) => Scenario
+  readonly run: (seed: number, note: (line: string) => void) => Promise<SeedOutcome>
+}
+
+function inWorld(name: string, aim: string, scenario: (seed: number) => Scenario): Workload {
+  return { name, aim, run: (seed, note) => runWorld(seed, scenario(seed), note) }
 }
 
 const day = 24 * 3_600_000
 const everywhere: Scenario['reach'] = (_, services) => services
 const kept = { finished: 7 * day, ids: 31 * day }
+const evenOnes: Scenario['usesBarrier'] = (bank) => bank % 2 === 0
+const usual = { operations: 24, reach: everywhere, retention: kept, usesBarrier: evenOnes, amountMax: 400, cancels: 0.1, deadlines: 0.2 }
 const asDrawn: Scenario['adjust'] = (faults) => faults
 
 /** Duplicates and late arrivals whatever the seed has drawn. */
 const duplicating: Scenario['adjust'] = (faults) => ({
   ...faults,
   network: { ...faults.network, duplicate: Math.max(0.3, faults.network.duplicate), lostReply: Math.max(0.1, faults.network.lostReply) },
+})
+
+/** Coordinators that die again and again while steps run ahead of the journal. */
+const crashing: Scenario['adjust'] = (faults) => ({
+  ...faults,
+  network: { ...faults.network, delayMaxMs: Math.min(1_500, Math.max(200, faults.network.delayMaxMs)) },
+  store: { ...faults.store, slowMaxMs: Math.min(30, faults.store.slowMaxMs) },
+  coordinator: { ...faults.coordinator, crash: Math.max(0.008, faults.coordinator.crash) },
 })
 
 /** Pauses beyond the lease and a store whose answers get lost, whatever the seed has drawn. */
@@ -27,36 +43,39 @@ const wavering = (faults: Faults): Faults => ({
 })
 
 export const workloads: readonly Workload[] = [
-  {
-    name: 'bank',
-    aim: 'W1: money is conserved, each saga is all or nothing, every one ends',
-    scenario: (seed) => ({
-      coordinators: 1 + (seed % 3),
-      banks: 2 + (seed % 3),
-      operations: 24,
-      reach: everywhere,
-      retention: kept,
-      adjust: asDrawn,
-    }),
-  },
-  {
-    name: 'effects',
-    aim: 'W2: each operation of each branch takes effect at most once, whatever comes twice or late',
-    scenario: () => ({ coordinators: 2, banks: 2, operations: 24, reach: everywhere, retention: kept, adjust: duplicating }),
-  },
-  {
-    name: 'ownership',
-    aim: 'W8: one effective owner per epoch, no zombie writes, nobody is robbed of a live lease, instances claim what they can call',
-    scenario: (seed) => ({
-      coordinators: 2 + (seed % 2),
-      banks: 3,
-      operations: 24,
-      // The last coordinator cannot reach the last bank.
-      reach: (coordinator, services) => (coordinator === 1 + (seed % 2) ? services.slice(0, -1) : services),
-      retention: { finished: 20_000, ids: 31 * day },
-      adjust: wavering,
-    }),
-  },
+  inWorld('bank', 'W1: money is conserved, each saga is all or nothing, every one ends', (seed) => ({
+    ...usual,
+    coordinators: 1 + (seed % 3),
+    banks: 2 + (seed % 3),
+    amountMax: 900,
+    adjust: asDrawn,
+  })),
+  inWorld('effects', 'W2: each operation takes effect at most once, whatever comes twice or late', () => ({
+    ...usual,
+    coordinators: 2,
+    banks: 2,
+    adjust: duplicating,
+  })),
+  inWorld('ownership', 'W8: one effective owner per epoch, no zombie writes, no live lease is robbed', (seed) => ({
+    ...usual,
+    coordinators: 2 + (seed % 2),
+    banks: 3,
+    // The last coordinator cannot reach the last bank (law 11).
+    reach: (coordinator, services) => (coordinator === 1 + (seed % 2) ? services.slice(0, -1) : services),
+    retention: { finished: 20_000, ids: 31 * day },
+    adjust: wavering,
+  })),
+  inWorld('takeover', 'law 4: whatever any owner may have sent is reversed, after takeover upon takeover', () => ({
+    ...usual,
+    coordinators: 3,
+    banks: 2,
+    usesBarrier: () => true,
+    amountMax: 900,
+    cancels: 0.5,
+    deadlines: 0.5,
+    adjust: crashing,
+  })),
+  { name: 'journal', aim: 'laws 6 and 7: who is told "applied" was applied, whatever is merged and repeated', run: runJournal },
 ]
 
 export function workloadNamed(name: string): Workload {

@@ -26,6 +26,12 @@ export interface Scenario {
   readonly coordinators: number
   readonly banks: number
   readonly operations: number
+  /** Whether the bank of this position goes through the barrier. */
+  readonly usesBarrier: (bank: number) => boolean
+  readonly amountMax: number
+  /** How often an initiator cancels, and how often it sets a deadline. */
+  readonly cancels: number
+  readonly deadlines: number
   /** Services each coordinator reaches; all, unless the workload says otherwise. */
   readonly reach: (coordinator: number, services: readonly string[]) => readonly string[]
   readonly retention: { readonly finished: number; readonly ids: number }
@@ -86,7 +92,7 @@ export class World {
     const random = this.streams.fork('database')
     for (let number = 0; number < this.scenario.banks; number++) {
       const pause = (label: string) => this.#pauseAt(number, label, random)
-      this.banks.push(await openBank({ name: `bank-${number}`, barrier: number % 2 === 0, accounts, pause }))
+      this.banks.push(await openBank({ name: `bank-${number}`, barrier: this.scenario.usesBarrier(number), accounts, pause }))
     }
     for (let number = 0; number < this.scenario.banks; number++) this.#startBank(number)
     for (let number = 0; number < this.scenario.coordinators; number++) this.#startCoordinator(number)

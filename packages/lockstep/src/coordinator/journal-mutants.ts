@@ -6,7 +6,7 @@ import type { Entry, EntryResult, TransactionStore } from '../ports/index.ts'
  */
 export async function settleByReading(store: TransactionStore, entries: readonly Entry[]): Promise<readonly EntryResult[]> {
   const ids = entries.map((entry) => (entry.kind === 'insert' ? entry.row.id : entry.id))
-  const rows = new Map((await store.read(ids)).map((row) => [row.id, row]))
+  const rows = new Map((await store.read(ids).catch(() => [])).map((row) => [row.id, row]))
   return entries.map((entry, position): EntryResult => {
     const row = rows.get(ids[position] ?? '')
     if (row === undefined) return { kind: 'invalid', message: 'the read did not find it' }

@@ -202,6 +202,7 @@ function merge(first: Entry, second: Entry): Entry | null {
   if (first.kind !== 'advance' || second.kind !== 'advance') return null
   if (first.epoch !== second.epoch && !mutant('L6-merge-keeps-last-compare')) return null
   if (first.audit !== undefined && second.audit !== undefined) return null
+  if (mutant('L6-merge-forgets-the-first')) return second
   const audit = first.audit ?? second.audit
   const hold = first.hold ?? second.hold
   return {

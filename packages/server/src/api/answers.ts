@@ -7,7 +7,10 @@ export function jsonAnswer(status: number, body: unknown, headers: Readonly<Reco
 }
 
 /** 200 when final, 202 while not: a business no is no HTTP error (protocol.md section 3). */
-export function transactionAnswer(transaction: TransactionBody, headers: Readonly<Record<string, string>> = jsonHeaders) {
+export function transactionAnswer(
+  transaction: TransactionBody,
+  headers: Readonly<Record<string, string>> = jsonHeaders,
+) {
   return jsonAnswer(transaction.endedAt === null ? 202 : 200, transaction, headers)
 }
 

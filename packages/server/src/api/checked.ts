@@ -23,7 +23,8 @@ function issuesOf(issue: z.core.$ZodIssue, pathOf: (path: readonly PropertyKey[]
 
 function wordsOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `must be one of: ${issue.values.join(', ')}`
-  if (issue.code === 'invalid_type') return issue.input === undefined ? 'is missing' : `must be of type ${issue.expected}`
+  if (issue.code === 'invalid_type')
+    return issue.input === undefined ? 'is missing' : `must be of type ${issue.expected}`
   return issue.message
 }
 

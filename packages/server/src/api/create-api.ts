@@ -1,13 +1,18 @@
-import type { IncomingMessage } from 'node:http'
-import type { HttpBindings } from '@hono/node-server'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono } from 'hono'
 import { type Coordinator, LockstepError, type Logger } from 'lockstep'
 import { type FailedRequest, problemAnswer } from './problem-answer.ts'
 import { methodsAllowed, type Route, routes } from './routes.ts'
 import { refuseStrangers } from './visitors.ts'
 
-type Api = Hono<{ Bindings: HttpBindings }>
-type ApiContext = Context<{ Bindings: HttpBindings }>
+/** What the HTTP server hands in beside the request. */
+interface Bindings {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
+
+export type Api = Hono<{ Bindings: Bindings }>
+type ApiContext = Context<{ Bindings: Bindings }>
 
 export interface ApiOptions {
   readonly coordinator: Coordinator
@@ -48,8 +53,7 @@ export function requestOf({ method, url, headers }: IncomingMessage): FailedRequ
 function noRoute({ req }: ApiContext): LockstepError {
   const allow = methodsAllowed(req.path)
   if (allow === null) {
-    const next = 'Check the path; the routes are listed in docs/http-api.md.'
-    return new LockstepError('LOCKSTEP_NOT_FOUND', { message: 'There is no such route.', next })
+    return new LockstepError('LOCKSTEP_NOT_FOUND', { message: 'There is no such route.', next: 'Check the path.' })
   }
   const message = `This route does not know ${req.method.slice(0, 20)}.`
   return new LockstepError('LOCKSTEP_METHOD_NOT_ALLOWED', { message, details: { allow } })

@@ -20,7 +20,10 @@ export function problemAnswer(thrown: unknown, request: FailedRequest, logger: L
   const body = problemBody(error, traceOf(request.traceparent))
   if (body.status >= 500) log(error, { ...request, traceId: body.traceId }, logger)
   const headers = { 'content-type': problemContentType, ...retryAfter(error, body.status), ...allow(error) }
-  return new Response(JSON.stringify({ ...body, ...errorsOf(error), ...endOf(error) }), { status: body.status, headers })
+  return new Response(JSON.stringify({ ...body, ...errorsOf(error), ...endOf(error) }), {
+    status: body.status,
+    headers,
+  })
 }
 
 export function invalid(path: string, message: string): LockstepError {
@@ -37,7 +40,10 @@ export function traceOf(traceparent: string | undefined): string {
 }
 
 function unexpected(cause: unknown): LockstepError {
-  return new LockstepError('LOCKSTEP_BUG', { message: 'The request failed in an unexpected way; the log says how.', cause })
+  return new LockstepError('LOCKSTEP_BUG', {
+    message: 'The request failed in an unexpected way; the log says how.',
+    cause,
+  })
 }
 
 function log(error: LockstepError, request: FailedRequest & { readonly traceId: string | undefined }, logger: Logger) {
@@ -56,7 +62,9 @@ function retryAfter(error: LockstepError, status: number): Record<string, string
 }
 
 function allow({ code, details }: LockstepError): Record<string, string> {
-  return code === 'LOCKSTEP_METHOD_NOT_ALLOWED' && typeof details?.['allow'] === 'string' ? { allow: details['allow'] } : {}
+  return code === 'LOCKSTEP_METHOD_NOT_ALLOWED' && typeof details?.['allow'] === 'string'
+    ? { allow: details['allow'] }
+    : {}
 }
 
 /** Whoever mends an input gets a list, even where only one thing is wrong and no place is known. */

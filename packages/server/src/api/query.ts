@@ -20,7 +20,10 @@ const wait = z.string().transform((text, context) => {
 const time = z.string().transform((text, context) => {
   const at = /^\d{1,15}$/.test(text) ? Number(text) : isoTime.test(text) ? Date.parse(text) : Number.NaN
   if (!Number.isNaN(at)) return at
-  context.addIssue({ code: 'custom', message: 'must be a time such as 2026-01-31T12:00:00.000Z, or milliseconds since 1970' })
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a time such as 2026-01-31T12:00:00.000Z, or milliseconds since 1970',
+  })
   return z.NEVER
 })
 
@@ -40,7 +43,11 @@ const listQuery = z.strictObject({
   since: time.optional(),
   until: time.optional(),
   limit: limit.optional(),
-  cursor: z.string().max(200).regex(/^[\x20-\x7e]+$/, 'is not one that a list has answered').optional(),
+  cursor: z
+    .string()
+    .max(200)
+    .regex(/^[\x20-\x7e]+$/, 'is not one that a list has answered')
+    .optional(),
 })
 
 /** `?wait=` of get, commit and rollback, in milliseconds. */

@@ -55,7 +55,9 @@ function refuseEncoded({ headers }: IncomingMessage): void {
 function refuseOtherTypes({ headers }: IncomingMessage): void {
   const type = headers['content-type']
   if (type !== undefined && jsonType.test(type)) return
-  throw unsupported(type === undefined ? 'The body has no content-type.' : 'The content-type is not application/json in UTF-8.')
+  throw unsupported(
+    type === undefined ? 'The body has no content-type.' : 'The content-type is not application/json in UTF-8.',
+  )
 }
 
 function unsupported(message: string): LockstepError {

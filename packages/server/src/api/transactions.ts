@@ -57,7 +57,9 @@ const reasonCharactersMax = 1_000
 
 /** Written to the audit and shown to people, so it is plain text: no control characters, no half of a surrogate pair. */
 function isPlainText(text: string): boolean {
-  return text.isWellFormed() && ![...text].some((one) => one === '\u007f' || (one < ' ' && one !== '\n' && one !== '\t'))
+  return (
+    text.isWellFormed() && ![...text].some((one) => one === '\u007f' || (one < ' ' && one !== '\n' && one !== '\t'))
+  )
 }
 
 const actionBody = z

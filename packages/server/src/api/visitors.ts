@@ -13,7 +13,10 @@ export function refuseStrangers({ headers }: IncomingMessage): void {
     throw forbidden('The Host header names another machine.', 'Call the server by localhost or 127.0.0.1.')
   }
   if (origin !== undefined && origin !== `http://${host}`) {
-    throw forbidden('The request comes from a page of another origin.', 'Call the server from a program, not from a web page.')
+    throw forbidden(
+      'The request comes from a page of another origin.',
+      'Call the server from a program, not from a web page.',
+    )
   }
 }
 

@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import type { AttemptRow, Entry, EntryResult, OperatorColumns, Progress, StoredTransaction } from '../../ports/index.ts'
 import { idOf, unstorable } from '../unstorable.ts'
 import { copyRow, type MemoryRow, type MemoryState, operatorColumnsOf, type WriteMark } from './memory-rows.ts'
@@ -34,7 +35,8 @@ function applied(row: StoredTransaction): EntryResult {
 }
 
 function inserted(stored: MemoryRow | undefined, entry: Insert, mark: WriteMark): MemoryRow | null {
-  if (stored !== undefined) return null
+  const reopened = stored?.row.expired === true && mutant('L2-id-accepted-after-retention')
+  if (stored !== undefined && !reopened) return null
   const row = copyRow({ ...entry.row, epoch: 1, version: 1, expired: false })
   return { row, ownerMark: mark, operatorMark: null }
 }
@@ -56,7 +58,7 @@ function changed(stored: MemoryRow | undefined, entry: Change, mark: WriteMark):
 function matches(stored: MemoryRow, entry: Change, mark: WriteMark): boolean {
   const row = stored.row
   if (row.expired) return false
-  if (entry.kind !== 'mark' && row.epoch !== entry.epoch) return false
+  if (entry.kind !== 'mark' && row.epoch !== entry.epoch && !mutant('M12-write-without-epoch')) return false
   if (entry.kind !== 'advance' && row.version !== entry.version) return false
   // A batch that was given up as lost may arrive after its successor: the epoch alone would let the older state win.
   return entry.kind === 'mark' || stored.ownerMark?.instance !== mark.instance || stored.ownerMark.number < mark.number

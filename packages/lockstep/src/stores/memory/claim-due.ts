@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import type { Claimed, ClaimRequest, StoredTransaction } from '../../ports/index.ts'
 import { compareText, copyRow, type MemoryRow, type MemoryState } from './memory-rows.ts'
 
@@ -14,13 +15,15 @@ export function claimDue(
 ): readonly Claimed[] {
   const callable = new Set(request.services)
   const lost = request.except === undefined ? null : new Set(request.except)
-  const live = [...state.instances].filter(([, instance]) => instance.leaseUntil > now)
+  // The known bug M13: the lease judged by a clock that runs ahead of the store's.
+  const judgedAt = mutant('M13-lease-by-local-clock') ? now + 10_000 : now
+  const live = [...state.instances].filter(([, instance]) => instance.leaseUntil > judgedAt)
   const liveOwners = new Set(live.map(([owner]) => owner))
   const isClaimable = ({ row }: MemoryRow): boolean => {
     if (!isDue(row, now)) return false
     if (row.owner === request.owner) return lost !== null && !lost.has(row.id)
     if (row.owner !== null && !exclusive && liveOwners.has(row.owner)) return false
-    if (covers(callable, row.needs)) return true
+    if (covers(callable, row.needs) || mutant('L11-claims-what-it-cannot-call')) return true
     const isMissing = (row.nextAt ?? now) <= now - request.missingAfterMs
     return isMissing && (exclusive || !live.some(([, instance]) => covers(new Set(instance.services), row.needs)))
   }
@@ -42,7 +45,7 @@ function byUrgency(left: MemoryRow, right: MemoryRow): number {
 }
 
 function take(state: MemoryState, stored: MemoryRow, owner: string): Claimed {
-  const row = { ...stored.row, owner, epoch: stored.row.epoch + 1 }
+  const row = { ...stored.row, owner, epoch: stored.row.epoch + (mutant('L5-claim-keeps-epoch') ? 0 : 1) }
   state.rows.set(row.id, { ...stored, row })
   return { row: copyRow(row), takeover: stored.row.owner !== null }
 }

@@ -1,0 +1,65 @@
+import { type Coordinator, createCoordinator, type LockstepError, type Logger, messageOf } from 'lockstep'
+import { migrateUp } from 'lockstep/migrations'
+import { createApi } from '../api/create-api.ts'
+import { memoryUrl, openStore } from '../compose.ts'
+import { type HttpServer, listen } from './http-server.ts'
+import type { Settings } from './settings.ts'
+
+/** Answers that are on their way when the coordinator has stopped need no longer than this. */
+const lastAnswersMs = 1_000
+
+export interface RunningServer {
+  readonly url: string
+  /** Stops intake, finishes or hands back what is at work, and ends. */
+  stop(): Promise<void>
+}
+
+export interface ServeOptions {
+  readonly settings: Settings
+  readonly logger: Logger
+  /** The disk failed. Nothing more is promised; the process should end. */
+  readonly onFailed: (error: LockstepError) => void
+}
+
+/**
+ * The coordinator as a program. The port is taken first: a second server that was started by mistake must not take over
+ * transactions before it finds the port in use.
+ */
+export async function serve({ settings, logger, onFailed }: ServeOptions): Promise<RunningServer> {
+  if (settings.init && settings.store !== memoryUrl) await migrateUp(settings.store)
+  const coordinator = createCoordinator({ ...coordinatorOptions(settings), logger, onFailed })
+  const http = await listen(createApi({ coordinator, logger }), settings, logger)
+  try {
+    await coordinator.start()
+  } catch (error) {
+    await http.close(0)
+    await quietly(coordinator.stop(), logger)
+    throw error
+  }
+  return { url: http.url, stop: () => stop(http, coordinator, logger) }
+}
+
+function coordinatorOptions({ store, services, intake, retentionFinished, retentionIds }: Settings) {
+  const retention = {
+    ...(retentionFinished === undefined ? {} : { finished: retentionFinished }),
+    ...(retentionIds === undefined ? {} : { ids: retentionIds }),
+  }
+  // On loopback a developer may call any URL; beyond it only registered services will do.
+  return {
+    store: openStore(store),
+    services,
+    urls: 'any',
+    retention,
+    ...(intake === undefined ? {} : { intake }),
+  } as const
+}
+
+async function stop(http: HttpServer, coordinator: Coordinator, logger: Logger): Promise<void> {
+  http.refuseNew()
+  await quietly(coordinator.stop(), logger)
+  await http.close(lastAnswersMs)
+}
+
+async function quietly(ending: Promise<void>, logger: Logger): Promise<void> {
+  await ending.catch((error) => logger.warn({ error: messageOf(error) }, 'not everything ended in order'))
+}
