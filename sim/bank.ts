@@ -60,10 +60,11 @@ function plain(name: string, database: MemoryDatabase, sign: number): Participan
     await database.pause('begun')
     const tx = await database.begin()
     try {
-      const output = once(tx, { input, branch, delta: sign * direction * input.amount })
+      const { output, refusal } = once(tx, { input, branch, delta: sign * direction * input.amount })
       await database.pause('before-commit')
       tx.commit()
       await database.pause('committed')
+      if (refusal !== null) throw refusal
       return output
     } finally {
       tx.rollback()
@@ -83,20 +84,29 @@ interface Movement {
   readonly delta: number
 }
 
-/** The plain bank's own idempotence: remembers per branch whether it ran and whether it was reversed. */
-function once(tx: MemoryTransaction, movement: Movement): Json {
+interface Once {
+  readonly output: Json
+  readonly refusal: unknown
+}
+
+/**
+ * The plain bank's own idempotence: it remembers per branch whether it ran, was reversed, or was refused. A refusal promises that
+ * nothing will happen: a copy of the request that arrives when there is money again must be refused as well.
+ */
+function once(tx: MemoryTransaction, movement: Movement): Once {
   const { transaction, name, operation } = movement.branch
   const key = `${transaction}/${name}`
   const seen = tx.get('ledger', key)
-  if (operation === 'action') {
-    if (seen === 'reversed') refuse({ code: 'closed' })
-    if (seen === undefined) move(tx, movement)
-    tx.set('ledger', key, 'done')
-  } else {
-    if (seen === 'done') move(tx, movement)
-    tx.set('ledger', key, 'reversed')
+  const forward = operation === 'action'
+  if (forward && seen === 'reversed') refuse({ code: 'closed' })
+  let refusal: unknown = null
+  try {
+    if (forward ? seen === undefined : seen === 'done') move(tx, movement)
+  } catch (error) {
+    refusal = error
   }
-  return { receipt: key }
+  tx.set('ledger', key, forward && refusal === null ? 'done' : 'reversed')
+  return { output: { receipt: key }, refusal }
 }
 
 /** Moves money and leaves one effect row: the invariants count them. */

@@ -6,8 +6,8 @@ import type { World } from './world.ts'
 export async function checkEnd(world: World, clients: Clients): Promise<void> {
   const expected = world.banks.length * 5 * openingBalance
   const total = totalOf(world.banks)
-  if (total !== expected) world.watcher.violate(`money: ${total} instead of ${expected}`)
   for (const transfer of clients.transfers) checkTransfer(world, transfer)
+  if (total !== expected) world.watcher.violate(`money: ${total} instead of ${expected}`)
   await checkLimits(world, clients)
 }
 

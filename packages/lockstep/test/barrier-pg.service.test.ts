@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { expect, it } from 'vitest'
-import { startPostgres } from '../../testkit/src/services/postgres.ts'
+import { startPostgres, testsWithPostgres } from '../../testkit/src/services/postgres.ts'
 import { pgBarrier } from '../src/adapters/pg.ts'
 import { barrierSql } from '../src/stores/migrations/barrier-sql.ts'
 import type { Bench } from './barrier-suite.ts'
@@ -36,18 +36,20 @@ async function pgBench(): Promise<Bench> {
   }
 }
 
-barrierSuite('pg', pgBench, { concurrent: true })
+if (testsWithPostgres()) {
+  barrierSuite('pg', pgBench, { concurrent: true })
 
-it('a pg client that dies inside leaves nothing, and the repeat runs', async () => {
-  const bench = await pgBench()
-  const kill = async (): Promise<void> => {
-    await (bench.handle as pg.Pool).query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()`,
-    )
-  }
-  ;(bench.handle as pg.Pool).on('error', () => {})
-  await expect(pass(bench, { transaction: 'dies', operation: 'action', inside: kill })).rejects.toThrow()
-  expect([await bench.rows('dies'), await bench.effects('dies')]).toEqual([0, []])
-  expect(told(await pass(bench, { transaction: 'dies', operation: 'action' }))).toMatch(/^done/)
-  await bench.close()
-})
+  it('a pg client that dies inside leaves nothing, and the repeat runs', async () => {
+    const bench = await pgBench()
+    const kill = async (): Promise<void> => {
+      await (bench.handle as pg.Pool).query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()`,
+      )
+    }
+    ;(bench.handle as pg.Pool).on('error', () => {})
+    await expect(pass(bench, { transaction: 'dies', operation: 'action', inside: kill })).rejects.toThrow()
+    expect([await bench.rows('dies'), await bench.effects('dies')]).toEqual([0, []])
+    expect(told(await pass(bench, { transaction: 'dies', operation: 'action' }))).toMatch(/^done/)
+    await bench.close()
+  })
+}

@@ -1,2 +1,4 @@
 /** Conformance suites, the seeded simulator, and a launcher of real services. */
+export * from './services/postgres.ts'
+export * from './services/service-process.ts'
 export * from './simulator/index.ts'

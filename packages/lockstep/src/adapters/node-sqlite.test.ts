@@ -8,20 +8,25 @@ import { BarrierBusy } from '../ports/index.ts'
 import { barrierSql } from '../stores/migrations/barrier-sql.ts'
 import { nodeSqliteBarrier } from './node-sqlite.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'lockstep-sqlite-'))
+const directories: string[] = []
 const opened: DatabaseSync[] = []
-let files = 0
 
-function open(path = join(directory, `${(files++).toString()}.db`), ddl = true): DatabaseSync {
+function open(path: string, ddl = true): DatabaseSync {
   const database = new DatabaseSync(path)
   opened.push(database)
   if (ddl) database.exec(barrierSql('sqlite'))
   return database
 }
 
+function newFile(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'lockstep-sqlite-'))
+  directories.push(directory)
+  return join(directory, 'bank.db')
+}
+
 afterEach(() => {
   for (const database of opened.splice(0)) if (database.isOpen) database.close()
-  if (opened.length === 0) rmSync(directory, { recursive: true, force: true, maxRetries: 2 })
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true })
 })
 
 const key: BarrierKey = { store: '1f2e3d4c', transaction: 't', branch: 'b', operation: 'action' }
@@ -53,7 +58,7 @@ describe('the SQLite barrier', () => {
   })
 
   it('does not stop the event loop while another connection holds the file, and is busy in the end', async () => {
-    const path = join(mkdtempSync(join(tmpdir(), 'lockstep-sqlite-')), 'x.db')
+    const path = newFile()
     const [mine, other] = [open(path), open(path)]
     other.exec('BEGIN IMMEDIATE')
     let ticks = 0
@@ -101,7 +106,7 @@ describe('the SQLite barrier', () => {
   })
 
   it('leaves nothing when its connection closes inside', async () => {
-    const path = join(mkdtempSync(join(tmpdir(), 'lockstep-sqlite-')), 'x.db')
+    const path = newFile()
     const [mine, other] = [open(path), open(path)]
     const dying = nodeSqliteBarrier().transact(
       mine,

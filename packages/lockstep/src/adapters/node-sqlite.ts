@@ -6,7 +6,7 @@ import { barrierMissing, barrierRow, barrierTable } from './barrier-table.ts'
 import { inTurn } from './handle-queue.ts'
 
 /** What this adapter is tested with; named in the error for another handle. */
-export const nodeSqliteSupport = { package: 'node:sqlite', handle: 'DatabaseSync', tested: 'Node 22.19 to 24' } as const
+export const nodeSqliteSupport = { package: 'node:sqlite', handle: 'DatabaseSync', tested: 'Node 24' } as const
 
 type Statement = ReturnType<SqliteHandle['prepare']>
 

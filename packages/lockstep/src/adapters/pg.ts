@@ -7,7 +7,7 @@ import { inTurn } from './handle-queue.ts'
 import { pgBarrierRows } from './pg-barrier-rows.ts'
 
 /** What this adapter is tested with; named in the error for another handle. */
-export const pgSupport = { package: 'pg', handle: 'Pool or connected Client', tested: '8.11 to 8.23' } as const
+export const pgSupport = { package: 'pg', handle: 'Pool or connected Client', tested: '8.23' } as const
 
 export interface PgBarrierOptions extends BarrierTableOptions {
   /** The schema that holds `lockstep_barrier`; what the connection's search path finds unless given. */

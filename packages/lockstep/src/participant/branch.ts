@@ -1,3 +1,4 @@
+import { failpoint } from '#failpoint'
 import { mutant } from '#mutant'
 import { LockstepError } from '../errors.ts'
 import type {
@@ -142,12 +143,17 @@ export class OpenBranch implements LaterBranch<Json> {
     const pass = (tx: unknown, rows: BarrierRows): Promise<Json> => {
       if (mutant('M01-no-barrier-row')) return run(tx).then((output) => (output ?? null) as Json)
       const { store, transaction, name: branch, operation } = this
-      return passBarrier({ store, transaction, branch, operation, inputHash }, rows, (forwardOutput) => {
+      return passBarrier({ store, transaction, branch, operation, inputHash }, rows, async (forwardOutput) => {
         this.output = forwardOutput
-        return run(tx)
+        await failpoint('participant.barrier.after-insert')
+        const output = await run(tx)
+        await failpoint('participant.business.after')
+        return output
       })
     }
-    return database.transact(handle, pass, { lockWaitMs: barrierLockWaitMs })
+    const output = await database.transact(handle, pass, { lockWaitMs: barrierLockWaitMs })
+    await failpoint('participant.commit.after')
+    return output
   }
 
   /** Rows of such a transaction may be gone, so "not found" proves nothing any more (law 10). */

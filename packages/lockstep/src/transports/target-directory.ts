@@ -29,7 +29,7 @@ export function targetDirectory(options: TargetDirectoryOptions): TargetDirector
 }
 
 function refusesUrl(target: string, services: ServiceDirectory, urls: 'any' | 'registered'): string | null {
-  if (httpUrl(target) === null) return 'must be an http or https URL without credentials'
+  if (httpUrl(target) === null) return 'must be an http or https URL without credentials, and not link-local'
   if (urls === 'registered' && services.serviceOf(target) === null)
     return 'must lie under the url of a registered service'
   return null

@@ -1,5 +1,5 @@
-import { type LockstepError, messageOf } from 'lockstep'
-import { jsonLog, type LogLevel } from './json-log.ts'
+import { type LockstepError, type Logger, messageOf } from 'lockstep'
+import { jsonLog } from './json-log.ts'
 import { type RunningServer, serve } from './serve.ts'
 import type { Settings } from './settings.ts'
 import { storeName } from './store-name.ts'
@@ -13,8 +13,9 @@ type Ending =
 
 /** Runs the coordinator until a signal or a failed disk ends it, and answers the exit code. Throws when it cannot start. */
 export async function runServer(settings: Settings, output: { readonly json: boolean }): Promise<0 | 1> {
-  const logger = jsonLog(settings.logLevel as LogLevel)
+  const logger = jsonLog(settings.logLevel)
   const { promise: ending, resolve: end } = Promise.withResolvers<Ending>()
+  onBugs(logger)
   onSignals((signal) => end({ kind: 'signal', signal }))
   const server = await serve({ settings, logger, onFailed: (error) => end({ kind: 'failed', error }) })
   sayWhere(server, settings, output)
@@ -23,6 +24,8 @@ export async function runServer(settings: Settings, output: { readonly json: boo
   logger.info({ signal: ended.signal }, 'stopping')
   await server.stop()
   logger.info({}, 'stopped')
+  // Whatever may still hold the process open is not worth waiting for.
+  setTimeout(() => process.exit(0), lastWordsMs).unref()
   return 0
 }
 
@@ -45,6 +48,22 @@ function onSignals(first: (signal: NodeJS.Signals) => void): void {
       first(signal)
     })
   }
+}
+
+/**
+ * A promise that nobody awaited concerns one transaction: it stays as it is in the store, and the others go on. After an
+ * exception nobody knows what stands, and a restart costs nothing that was answered.
+ */
+function onBugs(logger: Logger): void {
+  const say = (thrown: unknown, message: string): void => {
+    const stack = thrown instanceof Error ? thrown.stack : undefined
+    logger.error({ code: 'LOCKSTEP_BUG', error: messageOf(thrown), stack }, message)
+  }
+  process.on('unhandledRejection', (reason) => say(reason, 'a failure that nobody awaited'))
+  process.on('uncaughtException', (error) => {
+    say(error, 'an exception that nobody caught; the process ends')
+    process.exit(1)
+  })
 }
 
 /** Fail-stop: nothing is promised any more, so the process says why and ends; a restart finds all that was answered. */

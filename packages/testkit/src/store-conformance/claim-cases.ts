@@ -123,6 +123,24 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'an instance claims its own due rows that it does not drive, where it asks for them',
+    async run({ store }) {
+      const mine = (id: string, changes = {}) => insert(id, { owner: 'owner-b', needs: ['elsewhere'], ...changes })
+      await writerOf(store).commit(
+        mine('driven'),
+        mine('lost', { nextAt: 20 }),
+        mine('later', { nextAt: Date.now() + dayMs }),
+        mine('held', { held: held('paused') }),
+        insert('theirs', { nextAt: 10 }),
+      )
+      const except = ['driven', 'absent']
+      deepEqual(await claimIds(store, { except }), ['theirs (takeover)', 'lost (takeover)'])
+      deepEqual(await claimIds(store, { except: [...except, 'lost', 'theirs'] }), [])
+      deepEqual(await claimIds(store, { except: ['theirs', 'lost'], limit: 1 }), ['driven (takeover)'])
+      equal((await readOne(store, 'driven')).epoch, 2)
+    },
+  },
+  {
     name: 'the owner before a claim is stale afterwards (law 5)',
     async run({ store }) {
       const writer = writerOf(store)

@@ -15,7 +15,7 @@ const everyStore = [
   ...['insert', 'advance', 'take', 'mark'].flatMap((kind) => [`${kind}:applied`, `${kind}:invalid`]),
   ...['insert:exists', 'advance:stale', 'take:stale', 'mark:stale'],
   ...['repeat:applied', 'repeat:exists', 'repeat:stale', 'late:applied', 'late:stale'],
-  ...['claim:free', 'claim:takeover', 'claim:missing'],
+  ...['claim:free', 'claim:takeover', 'claim:missing', 'claim:own'],
   ...['heartbeat:held', 'heartbeat:none', 'resign'],
   ...['list:pages', 'list:one-page', 'list:label', 'retire:expired', 'retire:forgotten'],
 ]

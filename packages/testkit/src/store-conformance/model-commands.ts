@@ -34,6 +34,7 @@ export type Command =
       readonly services: readonly number[]
       readonly limit: number
       readonly missing: boolean
+      readonly except: readonly number[] | null
     }
   | { readonly kind: 'heartbeat'; readonly owner: number; readonly services: readonly number[]; readonly live: boolean }
   | { readonly kind: 'resign'; readonly owner: number }
@@ -106,6 +107,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
       services: subset(services),
       limit: fc.integer({ min: 1, max: 4 }),
       missing: fc.boolean(),
+      except: fc.option(subset(awkwardIds), { freq: 2, nil: null }),
     }),
   },
   {

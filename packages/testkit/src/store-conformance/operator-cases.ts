@@ -34,7 +34,7 @@ export const operatorCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'an owner holds where nothing holds: the row is then due no more',
+    name: 'an owner holds where nothing holds, and a held row is not claimed however due it is',
     async run({ store }) {
       const owner = writerOf(store)
       await owner.commit(insert('order-1'))
@@ -47,7 +47,8 @@ export const operatorCases: readonly StoreCase[] = [
       } as const
       const [result] = await owner.commit(hold)
       deepEqual(result?.kind === 'applied' && result.row.held, held('too-old'))
-      equal((await readOne(store, 'order-1')).nextAt, null)
+      equal((await readOne(store, 'order-1')).nextAt, 42)
+      deepEqual(await store.claim({ owner: 'owner-b', limit: 9, services: ['bank'], missingAfterMs: 0 }), [])
       const [second] = await owner.commit({ ...hold, hold: held('another') })
       deepEqual(second?.kind === 'applied' && second.row.held, held('too-old'))
       equal((await readOne(store, 'order-1')).nextAt, 42)

@@ -86,10 +86,13 @@ async function claim(comparison: Comparison, command: Extract<Command, { kind: '
     limit: command.limit,
     services: named(command.services),
     missingAfterMs: command.missing ? 5 * dayMs : 1000 * dayMs,
+    ...(command.except === null ? {} : { except: command.except.map((index) => awkwardIds[index] ?? '') }),
   }
+  const before = new Map((await comparison.model.read(awkwardIds)).map((row) => [row.id, row.owner]))
   const claimed = await both(comparison, (store) => store.claim(request))
   for (const { row, takeover } of claimed) {
     comparison.reached.add(takeover ? 'claim:takeover' : 'claim:free')
+    if (before.get(row.id) === request.owner) comparison.reached.add('claim:own')
     if (row.needs.some((need) => !request.services.includes(need))) comparison.reached.add('claim:missing')
   }
 }

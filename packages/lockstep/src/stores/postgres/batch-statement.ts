@@ -48,9 +48,7 @@ const assignments = [
       `${name} = case when updates.sets_operator or (updates.kind = 'advance' and t.held_reason is null) then updates.${name} else t.${name} end`,
   ),
   ...clockColumns.map((name) => `${name} = case when updates.sets_operator then updates.${name} else t.${name} end`),
-  `next_at = case when ${isMark} and t.owner is not null then t.next_at
-    when updates.kind = 'advance' and updates.held_reason is not null and t.held_reason is null then null
-    else updates.next_at end`,
+  `next_at = case when ${isMark} and t.owner is not null then t.next_at else updates.next_at end`,
   "epoch = t.epoch + case when updates.kind = 'take' then 1 else 0 end",
   'version = t.version + 1',
   ...['instance', 'number'].flatMap((name, index) => [

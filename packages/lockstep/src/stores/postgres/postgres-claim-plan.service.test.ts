@@ -70,7 +70,7 @@ async function rowsReadByClaim(url: string): Promise<number> {
   const session = sessions({ url }, { max: 1, where: 'test', queryTimeoutMs: 30_000 })
   try {
     const claim = `explain (analyze, format json) ${claimStatement('')}`
-    const [row] = await session.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(claim, ['me', 30, ['bank'], 60_000])
+    const [row] = await session.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(claim, ['me', 30, ['bank'], 60_000, null])
     return row === undefined ? 0 : rowsRead(row['QUERY PLAN'][0].Plan)
   } finally {
     await session.close()

@@ -6,12 +6,14 @@ import type { Sessions } from './connections.ts'
 const unfinished = 't.ended_at is null and t.held_reason is null and t.next_at is not null'
 const owned = `t.owner is not null and ${unfinished}`
 
-const dueAndCallable = `t.next_at <= (select now from clock) and (t.needs <@ $3::text[]
+const due = 't.next_at <= (select now from clock)'
+const callable = `(t.needs <@ $3::text[]
       or (t.next_at <= (select now from clock) - $4::bigint
         and not exists (select 1 from live where live.services @> t.needs)))`
 
 /**
- * Input: $1 claimer, $2 limit, $3 its services, $4 how long overdue a row must be to count as nobody's.
+ * Input: $1 claimer, $2 limit, $3 its services, $4 how long overdue a row must be to count as nobody's, $5 what the
+ *   claimer drives, or null where its own rows are not to be claimed.
  * Output: the claimed rows and who owned them before.
  * Invariant: reads only due rows and one index entry per distinct owner, however many rows are stored. `owners` walks
  *   the index from owner to owner; an owner without a live lease, or without a row at all, is dead.
@@ -28,18 +30,19 @@ export const claimStatement = (prefix: string): string => `with recursive clock 
   select (select t.owner from ${prefix}lockstep_transactions t
     where ${owned} and t.owner > owners.owner order by t.owner limit 1)
   from owners where owners.owner is not null
-), dead as (
-  select owner from owners where owner is not null and owner <> $1
-    and not exists (select 1 from live where live.owner = owners.owner)
+), lost as (
+  select owner from owners where owner is not null and case when owner = $1 then $5::text[] is not null
+    else not exists (select 1 from live where live.owner = owners.owner) end
 ), left_behind as (
-  select rows.id, rows.owner from dead cross join lateral (
+  select rows.id, rows.owner from lost cross join lateral (
     select t.id, t.owner, t.next_at from ${prefix}lockstep_transactions t
-    where t.owner = dead.owner and ${owned} and ${dueAndCallable}
+    where t.owner = lost.owner and ${owned} and ${due}
+      and case when t.owner = $1 then t.id not in (select unnest($5::text[])) else ${callable} end
     order by t.next_at, t.id limit $2 for update of t skip locked
   ) as rows order by rows.next_at, rows.id limit $2
 ), free as (
   select t.id, t.owner from ${prefix}lockstep_transactions t
-  where t.owner is null and ${unfinished} and ${dueAndCallable}
+  where t.owner is null and ${unfinished} and ${due} and ${callable}
   order by t.next_at, t.id limit greatest($2::bigint - (select count(*) from left_behind), 0) for update of t skip locked
 ), picked as (
   select id, owner from left_behind union all select id, owner from free
@@ -53,8 +56,8 @@ export function postgresClaim(
   prefix: string,
 ): (request: ClaimRequest) => Promise<readonly Claimed[]> {
   const statement = claimStatement(prefix)
-  return async ({ owner, limit, services, missingAfterMs }) => {
-    const values = [owner, limit, [...services], missingAfterMs]
+  return async ({ owner, limit, services, missingAfterMs, except }) => {
+    const values = [owner, limit, [...services], missingAfterMs, except === undefined ? null : [...except]]
     const rows = await sessions.query<SqlRow & { former_owner: string | null }>(statement, values, 'lockstep_claim')
     return rows.map((row) => ({ row: storedFrom(row), takeover: row.former_owner !== null })).sort(byUrgency)
   }

@@ -18,8 +18,7 @@ export const insertSql = `insert into lockstep_transactions (
 on conflict (id) do nothing returning ${decidedColumns}`
 
 export const advanceSql = `update lockstep_transactions set
-  status = ?5, state = ?6, reason = ?7, updated_at = ?8, ended_at = ?9, owner = ?11,
-  next_at = case when ?12 is not null and held_reason is null then null else ?10 end,
+  status = ?5, state = ?6, reason = ?7, updated_at = ?8, ended_at = ?9, next_at = ?10, owner = ?11,
   held_reason = coalesce(held_reason, ?12),
   held_since = case when held_reason is null then ?13 else held_since end,
   held_by = case when held_reason is null then ?14 else held_by end,

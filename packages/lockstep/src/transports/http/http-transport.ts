@@ -2,6 +2,7 @@ import { Pool } from 'undici'
 import type { Call, Environment, Outcome, Transport } from '../../ports/index.ts'
 import { headerNames } from '../../protocol/index.ts'
 import { AnswerReader } from './answer-reader.ts'
+import { guardedLookup } from './egress.ts'
 import type { Destination, ServiceSettings } from './services.ts'
 import { callHeaders, ServiceDirectory } from './services.ts'
 import { signatureHeader, webhookId } from './signature.ts'
@@ -16,6 +17,8 @@ export interface HttpTransportOptions {
 }
 
 const connectionsMaxDefault = 128
+/** Origins come from requests where any URL may be called, so the pools kept for them are bounded. */
+const poolsMax = 1_000
 
 /**
  * Calls participants over HTTP: one keep-alive pool per origin, no redirects, bounded answers, one deadline per call.
@@ -38,6 +41,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
     const key = ca === undefined ? destination.origin : `${destination.origin} ${ca}`
     const known = pools.get(key)
     if (known !== undefined) return known
+    if (pools.size >= poolsMax) closeOldest(pools)
     const pool = openPool(destination.origin, ca, options.connectionsMax ?? connectionsMaxDefault)
     pools.set(key, pool)
     return pool
@@ -58,6 +62,14 @@ export function httpTransport(options: HttpTransportOptions): Transport {
   }
 }
 
+/** Its calls in flight still end as they end. */
+function closeOldest(pools: Map<string, Pool>): void {
+  const [oldest] = pools
+  if (oldest === undefined) return
+  pools.delete(oldest[0])
+  void oldest[1].close()
+}
+
 function openPool(origin: string, ca: string | undefined, connections: number): Pool {
   return new Pool(origin, {
     connections,
@@ -67,7 +79,7 @@ function openPool(origin: string, ca: string | undefined, connections: number): 
     // The reader keeps one deadline for the whole call, which is stricter than these two.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: 10_000, ...(ca === undefined ? {} : { ca }) },
+    connect: { timeout: 10_000, lookup: guardedLookup, ...(ca === undefined ? {} : { ca }) },
   })
 }
 

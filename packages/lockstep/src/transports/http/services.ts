@@ -1,6 +1,7 @@
 import { LockstepError } from '../../errors.ts'
 import type { Call, Operation } from '../../ports/index.ts'
 import { headerNames, isServiceName, isUrlTarget, splitParticipantName } from '../../protocol/index.ts'
+import { isForbiddenHost } from './egress.ts'
 import { SigningKey } from './signature.ts'
 
 export interface ServiceSettings {
@@ -132,7 +133,7 @@ function prepare(name: string, settings: ServiceSettings): Service {
   const base = httpUrl(settings.url)
   if (!isServiceName(name))
     throw misconfigured(name, 'the name must be 1 to 64 characters of A-Z a-z 0-9 _ ~ -, not starting with "_"')
-  if (base === null) throw misconfigured(name, 'url must be http or https, without credentials')
+  if (base === null) throw misconfigured(name, 'url must be http or https, without credentials, and not link-local')
   if (base.search !== '' || base.hash !== '') throw misconfigured(name, 'url must have no query and no fragment')
   const headers = Object.entries(settings.headers ?? {}).flatMap(([header, value]) => {
     if (reservedHeaders.includes(header.toLowerCase()))
@@ -150,11 +151,11 @@ function prepare(name: string, settings: ServiceSettings): Service {
   }
 }
 
-/** Null for anything but http and https, and for credentials in the URL: they would end up in logs. */
+/** Null for anything but http and https, for credentials in the URL (they would end up in logs), and for forbidden hosts. */
 export function httpUrl(text: string): URL | null {
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return null
-  return url.username === '' && url.password === '' ? url : null
+  return url.username === '' && url.password === '' && !isForbiddenHost(url.hostname) ? url : null
 }
 
 /** Compares whole path segments: `/bank-ab` does not lie under `/bank-a`. */
