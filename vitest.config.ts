@@ -1,14 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-// Tests run from source, with the armed fail points and mutants: see `imports` in packages/lockstep/package.json.
-const conditions = ['lockstep-source', 'lockstep-test', 'node', 'import', 'module', 'default']
+// Tests run from source, with the armed fail points and mutants: see `imports` in packages/lockstep/package.json. Nothing
+// else belongs here: vitest passes these on to the workers, and `import` there would break a `require` inside pg.
+const conditions = ['lockstep-source', 'lockstep-test']
 const folders = ['packages/*/src', 'packages/*/test', 'sim', 'crash', 'tools', 'examples', 'bench']
 const files = (ending: string) => folders.map((folder) => `${folder}/**/*${ending}`)
 
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions, externalConditions: conditions } },
+  ssr: { resolve: { conditions } },
   test: {
     execArgv: ['--conditions=lockstep-source', '--conditions=lockstep-test', '--disable-warning=ExperimentalWarning'],
     pool: 'forks',

@@ -111,7 +111,8 @@ export class Changes {
       attempts: written.spill,
       ...(audit === undefined ? {} : { audit }),
     })
-    if (result.kind !== 'applied') return null
+    // Taken in turn before a repeat was answered: it is no longer ours, and the caller must look again.
+    if (result.kind !== 'applied' || result.row.epoch !== row.epoch + 1) return null
     const taken = { ...row, ...written.progress, ...result.row }
     if (drives) driver.adoptAdvanced(taken, { ...advanced, transaction: written.kept })
     return snapshotOf(taken)

@@ -75,6 +75,7 @@ export type RunOutcome<Output> =
 /** A caller waits this long for the store before it is told `unknown`; the entry itself stays and is repeated. */
 const answerWithinMs = 5_000
 const drainGraceMs = 5_000
+const firstEpoch = 1
 
 /**
  * Drives transactions to their end: the same class inside a service and behind the server.
@@ -314,7 +315,8 @@ export class Coordinator {
   async #insert(row: NewRow): Promise<EntryResult> {
     const result = await this.#journal.write({ kind: 'insert', row })
     await failpoint('coordinator.begin.after-durable')
-    const drives = result.kind === 'applied' && row.owner !== null
+    // A repeated insert may be answered after somebody has claimed the row: it is begun, and it is not ours.
+    const drives = result.kind === 'applied' && row.owner !== null && result.row.epoch === firstEpoch
     if (drives) this.#driver.adopt({ ...row, ...result.row, expired: false }, { kind: 'woke' })
     return result
   }

@@ -66,9 +66,11 @@ export function participant<const Name extends string, Input, Parsed, Result, Sh
   return {
     name,
     barrier,
-    operations: [...functions.keys()],
+    operations: [...new Set<Operation>([...functions.keys(), 'compensate'])],
     async run(operation, input, call, surroundings) {
       const business = functions.get(operation)
+      // A step without a compensation is left as it is by a rollback.
+      if (business === undefined && operation === 'compensate') return { kind: 'done', output: null }
       if (business === undefined) return { kind: 'unknown', error: `${name} has no operation ${operation}.` }
       const branch = new OpenBranch(operation, input, call, surroundings)
       try {

@@ -99,7 +99,13 @@ export type Entry =
   /** Begin, or a tombstone. `exists` when the id is there, whatever its content. The row gets epoch 1, version 1. */
   | ({ readonly kind: 'insert'; readonly row: Begun & Progress & OperatorColumns } & EntryRows)
   /** The owner's write: applied where the epoch is still `epoch`. `hold` is set only where nothing holds it yet. */
-  | ({ readonly kind: 'advance'; readonly id: string; readonly epoch: number; readonly progress: Progress; readonly hold?: Held } & EntryRows)
+  | ({
+      readonly kind: 'advance'
+      readonly id: string
+      readonly epoch: number
+      readonly progress: Progress
+      readonly hold?: Held
+    } & EntryRows)
   /** A decision or action by an instance that does not own it: claims in the same statement, epoch + 1. */
   | ({
       readonly kind: 'take'
@@ -110,7 +116,13 @@ export type Entry =
       readonly operator?: OperatorColumns
     } & EntryRows)
   /** Hold or resume: only the operator's columns, and `nextAt` where the row has no owner. */
-  | ({ readonly kind: 'mark'; readonly id: string; readonly version: number; readonly operator: OperatorColumns; readonly nextAt: number | null } & EntryRows)
+  | ({
+      readonly kind: 'mark'
+      readonly id: string
+      readonly version: number
+      readonly operator: OperatorColumns
+      readonly nextAt: number | null
+    } & EntryRows)
 
 export type EntryResult =
   /** Durable. `row` carries the columns that the store decides: epoch, version and the operator's. */
@@ -200,9 +212,13 @@ export interface TransactionStore {
   open(): Promise<{ readonly id: string; readonly now: number; readonly warnings?: readonly string[] }>
   /**
    * One durable commit for the whole batch. Results in the order of the entries. `writer` is left in each row, so that a
-   * repeated batch recognises its own work. `repeat` says that this batch was sent before and not answered.
+   * repeated batch recognises its own work. `repeat` says that this batch was sent before and not answered. `number` grows
+   * with every new batch of an instance: an older one that arrives late writes over nothing.
    */
-  commit(batch: readonly Entry[], writer: { readonly instance: string; readonly number: number; readonly repeat: boolean }): Promise<readonly EntryResult[]>
+  commit(
+    batch: readonly Entry[],
+    writer: { readonly instance: string; readonly number: number; readonly repeat: boolean },
+  ): Promise<readonly EntryResult[]>
   /** Ids that do not exist are left out. */
   read(ids: readonly string[]): Promise<readonly StoredTransaction[]>
   history(id: string): Promise<History>
@@ -214,6 +230,10 @@ export interface TransactionStore {
   /** Ends the lease of this instance at once: what it still owns is free for the others. */
   resign(owner: string): Promise<void>
   /** Reduces ended rows older than `endedBefore` to id, hash and end status; deletes those older than `forgetBefore`. At most `limit` each. */
-  retire(request: { readonly endedBefore: number; readonly forgetBefore: number; readonly limit: number }): Promise<{ readonly expired: number; readonly forgotten: number }>
+  retire(request: {
+    readonly endedBefore: number
+    readonly forgetBefore: number
+    readonly limit: number
+  }): Promise<{ readonly expired: number; readonly forgotten: number }>
   close(): Promise<void>
 }

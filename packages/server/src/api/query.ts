@@ -46,7 +46,7 @@ const listQuery = z.strictObject({
   cursor: z
     .string()
     .max(200)
-    .regex(/^[\x20-\x7e]+$/, 'is not one that a list has answered')
+    .regex(/^[\w.:~-]+$/, 'is not one that a list has answered')
     .optional(),
 })
 

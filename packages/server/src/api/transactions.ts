@@ -48,7 +48,8 @@ const nothing = z.strictObject({})
 
 async function decide({ coordinator, incoming, id }: ApiCall, decision: 'commit' | 'rollback'): Promise<Response> {
   const waitMs = readWait(incoming.url ?? '')
-  checked(nothing, (await readOptionalJson(incoming)) ?? {})
+  const body = await readOptionalJson(incoming)
+  if (body !== undefined) checked(nothing, body)
   return transactionAnswer(await coordinator.decide(id, decision, { waitMs }))
 }
 

@@ -6,10 +6,13 @@ import type { StoreHarness } from './store-case.ts'
 
 let schemas = 0
 
-/** A collation that sorts `a` before `B`, and session defaults that break a store which leaves isolation to the server. */
+/** A collation that sorts `a` before `B`: a store that leaves the order of keys to the database fails there. */
 const unfriendlyLocale = "template template0 locale_provider icu icu_locale 'en-US'"
 
-/** A schema of its own per store, in one database that is as unfriendly as PostgreSQL allows. */
+/**
+ * A schema of its own per store, in one database whose defaults are unfriendly: its collation, and sessions that start as
+ * REPEATABLE READ.
+ */
 export async function postgresHarness(server: RunningPostgres): Promise<StoreHarness & { readonly url: string }> {
   // Before PostgreSQL 15, or built without ICU: then the server's own collation has to do.
   const url = await server.createDatabase(unfriendlyLocale).catch(() => server.createDatabase())

@@ -9,6 +9,7 @@ import { startWriter } from '../../../../testkit/src/store-conformance/killed-wr
 import { insert, kindsOf, writerOf } from '../../../../testkit/src/store-conformance/sample-rows.ts'
 import type { TransactionStore } from '../../ports/index.ts'
 import { migrateUp, migrationSql, migrationStatus } from '../migrations/index.ts'
+import { openOwnedFile } from '../migrations/sqlite-file.ts'
 import { type SqliteStoreOptions, sqliteStore } from './index.ts'
 
 let directory = ''
@@ -102,6 +103,16 @@ test('a broken page stops the store', async () => {
     )
     .catch((error: unknown) => error)
   expect(failure).toMatchObject({ code: expect.stringMatching(/LOCKSTEP_(STORE_FAILED|CONFIGURATION)/) })
+})
+
+test('a commit waits for the disk: WAL with a full sync', () => {
+  const file = openOwnedFile(path)
+  try {
+    const settings = ['journal_mode', 'synchronous'].map((name) => file.database.prepare(`pragma ${name}`).get())
+    expect(settings).toEqual([{ journal_mode: 'wal' }, { synchronous: 2 }])
+  } finally {
+    file.close()
+  }
 })
 
 test('an idle store writes nothing', async () => {

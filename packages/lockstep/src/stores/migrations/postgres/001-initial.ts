@@ -41,9 +41,9 @@ values ('store_id', left(replace(gen_random_uuid()::text, '-', ''), 8))`,
   operator_mark_instance text collate "C",
   operator_mark_number bigint
 )`,
-  `create index lockstep_transactions_due_free on ${prefix}lockstep_transactions (next_at)
+  `create index lockstep_transactions_due_free on ${prefix}lockstep_transactions (next_at, id)
 where owner is null and ended_at is null and held_reason is null and next_at is not null`,
-  `create index lockstep_transactions_due_owned on ${prefix}lockstep_transactions (owner, next_at)
+  `create index lockstep_transactions_due_owned on ${prefix}lockstep_transactions (owner, next_at, id)
 where owner is not null and ended_at is null and held_reason is null and next_at is not null`,
   `create index lockstep_transactions_held on ${prefix}lockstep_transactions (owner, created_at)
 where held_reason is not null`,

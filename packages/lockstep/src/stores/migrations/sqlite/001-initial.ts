@@ -40,9 +40,9 @@ export const sqliteInitial = (): readonly string[] => [
   operator_mark_instance text,
   operator_mark_number integer
 ) strict`,
-  `create index lockstep_transactions_due_free on lockstep_transactions (next_at)
+  `create index lockstep_transactions_due_free on lockstep_transactions (next_at, id)
 where owner is null and ended_at is null and held_reason is null and next_at is not null`,
-  `create index lockstep_transactions_due_owned on lockstep_transactions (owner, next_at)
+  `create index lockstep_transactions_due_owned on lockstep_transactions (owner, next_at, id)
 where owner is not null and ended_at is null and held_reason is null and next_at is not null`,
   `create index lockstep_transactions_held on lockstep_transactions (owner, created_at)
 where held_reason is not null`,
