@@ -63,6 +63,25 @@ describe('an answer that is none is asked for again, never guessed', () => {
   })
 })
 
+describe('a refusal', () => {
+  it.for([
+    ['without a body', '', null],
+    ['of a plain text', 'no money', 'no money'],
+    ['with a NUL', JSON.stringify('a\u0000b'), 'a\u0000b'],
+    ['that is cut inside a character', JSON.stringify('x'.repeat(498) + '😀'), 'x'.repeat(498) + '😀'],
+  ] as const)('%s rolls back, and its words come back unchanged', async ([what, body, reason]) => {
+    const path = `/${newId('refusal')}`
+    const headers = { 'content-type': what === 'of a plain text' ? 'text/plain' : 'application/json' }
+    bank.on(path, () => ({ status: 409, headers, body }))
+    const id = await begun(bank.url + path)
+    const ended = await eventually(
+      () => state(id),
+      (seen) => seen.status === 'rolled-back',
+    )
+    expect(ended).toMatchObject({ reason: { branch: 'a', body: reason } })
+  })
+})
+
 describe('202 and 425 ask for time', () => {
   it.for([202, 425])('%i for ever keeps the transaction unfinished and costs no failure', async (status) => {
     const path = `/${newId('later')}`

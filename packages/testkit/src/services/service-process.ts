@@ -55,8 +55,10 @@ export function startServiceProcess(service: ServiceCommand): ServiceProcess {
     async kill(signal) {
       if (!running) return
       child.ref()
-      signalTree(pid, signal)
+      const signalled = signalTree(pid, signal)
       await exited
+      // A backend that is still dying holds the shared memory, and the next start would be refused.
+      while (signalled.some(isAlive)) await pause(5)
     },
   }
 }
@@ -102,10 +104,27 @@ async function waitUntilReady(options: {
   )
 }
 
-function signalTree(pid: number, signal: NodeJS.Signals): void {
-  // PostgreSQL's backends call setsid: a signal to the group would miss them.
-  const others = signal === 'SIGKILL' ? descendantsOf(pid) : []
+/** Answers the processes besides `pid` that were signalled. */
+function signalTree(pid: number, signal: NodeJS.Signals): readonly number[] {
+  if (signal !== 'SIGKILL') {
+    trySignal(-pid, signal)
+    return []
+  }
+  // Stopped first, so that it starts no child behind our back; and PostgreSQL's backends call setsid, so that a signal
+  // to the group would miss them.
+  trySignal(pid, 'SIGSTOP')
+  const others = descendantsOf(pid)
   for (const target of [-pid, ...others]) trySignal(target, signal)
+  return others
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z'
+  } catch {
+    return false
+  }
 }
 
 function trySignal(target: number, signal: NodeJS.Signals): void {

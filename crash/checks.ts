@@ -1,0 +1,92 @@
+/** After the fire: waits until everything is at rest, then reads the banks' own databases. */
+import type { TransactionBody, TransactionListBody } from 'lockstep'
+import { readBooks } from '../examples/bank/bank-database.ts'
+import { type Load, sleep } from './load.ts'
+import { accounts, type Installation, openingBalance, type Victim } from './processes.ts'
+
+const restWithinMs = 120_000
+
+/** What is held is looked at by a person: here, resumed. Throws with what is unfinished when it does not come to rest. */
+export async function comeToRest({ coordinators }: Installation): Promise<void> {
+  const [coordinator] = coordinators
+  if (coordinator === undefined) return
+  const until = Date.now() + restWithinMs
+  for (;;) {
+    const open = await unfinished(coordinator).catch(() => null)
+    if (open?.length === 0) return
+    if (Date.now() > until) throw new Error(`not at rest after ${restWithinMs / 1_000} s: ${describe(open)}`)
+    for (const { id, held } of open ?? []) if (held !== null) await resume(coordinator, id)
+    await sleep(250)
+  }
+}
+
+async function unfinished({ url }: Victim): Promise<Omit<TransactionBody, 'branches'>[]> {
+  const pages = await Promise.all(['committing', 'rolling-back'].map((status) => getJson<TransactionListBody>(`${url}/v1/transactions?status=${status}&limit=500`)))
+  return pages.flatMap((page) => page.items)
+}
+
+function describe(open: readonly Omit<TransactionBody, 'branches'>[] | null): string {
+  if (open === null) return 'the coordinator does not answer'
+  return open.slice(0, 5).map(({ id, status, held }) => `${id} ${status}${held === null ? '' : ` held ${held.reason}`}`).join(', ')
+}
+
+async function resume({ url }: Victim, id: string): Promise<void> {
+  await fetch(`${url}/v1/transactions/${id}/actions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ action: 'resume', reason: 'crash suite' }),
+  }).catch(() => undefined)
+}
+
+async function getJson<T>(url: string): Promise<T> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) })
+  return (await response.json()) as T
+}
+
+/** Every violation found; empty when all invariants hold. */
+export async function check(installation: Installation, load: Load): Promise<string[]> {
+  const statuses = await statusesOf(installation, load)
+  const { total, net, doubled } = await effects(installation)
+  const violations = [...load.violations]
+  const expected = installation.databases.length * accounts.length * openingBalance
+  if (total !== expected) violations.push(`money: ${total} instead of ${expected}`)
+  violations.push(...doubled.map((key) => `${key} took effect twice`))
+  for (const [id, status] of statuses) {
+    const standing = net.get(id) ?? 0
+    if (standing !== (status === 'committed' ? 2 : 0)) violations.push(`${id} is ${status ?? 'unknown'}, and ${standing} of its 2 steps stand`)
+    const shown = load.stories.get(id)?.shown
+    if ((shown === 'committed' || shown === 'rolled-back') && shown !== status) violations.push(`${id} was shown ${shown} and is ${status}`)
+  }
+  for (const id of net.keys()) if (!statuses.has(id)) violations.push(`${id} took effect and nobody has begun it`)
+  return violations
+}
+
+async function statusesOf({ coordinators }: Installation, load: Load): Promise<Map<string, string | undefined>> {
+  const statuses = new Map<string, string | undefined>([...load.stories.keys()].map((id) => [id, undefined]))
+  let cursor: string | null = ''
+  while (cursor !== null) {
+    const after: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    const page: TransactionListBody = await getJson(`${coordinators[0]?.url}/v1/transactions?limit=500${after}`)
+    for (const { id, status } of page.items) statuses.set(id, status)
+    cursor = page.next
+  }
+  return statuses
+}
+
+async function effects({ databases }: Installation) {
+  const net = new Map<string, number>()
+  const seen = new Set<string>()
+  const doubled: string[] = []
+  let total = 0
+  for (const database of databases) {
+    const { balances, movements } = await readBooks(database)
+    for (const balance of balances.values()) total += balance
+    for (const { transaction, branch, operation } of movements) {
+      const key = `${transaction}/${branch}/${operation}`
+      if (seen.has(key)) doubled.push(key)
+      seen.add(key)
+      net.set(transaction, (net.get(transaction) ?? 0) + (operation === 'action' ? 1 : -1))
+    }
+  }
+  return { total, net, doubled }
+}

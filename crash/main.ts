@@ -1,0 +1,112 @@
+/**
+ * `npm run crash`: real processes, real SQLite and PostgreSQL, killed at named fail points, with `kill -9` from outside, and paused
+ * beyond their lease; then the banks' own databases are read.
+ *
+ *   npm run crash -- --kills 100 [--store sqlite|postgres] [--seed 7]
+ */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { postgresAvailable, RandomStreams, startPostgres } from '@lockstep/testkit'
+import { check, comeToRest } from './checks.ts'
+import { Load, sleep } from './load.ts'
+import { planStrikes, type Strike } from './plan.ts'
+import { install, type Installation } from './processes.ts'
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string' },
+    store: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    smoke: { type: 'boolean', default: false },
+  },
+})
+
+const kills = Number(values.kills ?? (values.smoke ? 13 : 100))
+const strikesPerRound = 25
+const found = postgresAvailable()
+const stores = (values.store === undefined ? (['sqlite', 'postgres'] as const) : [values.store as 'sqlite' | 'postgres']).filter((store) => {
+  if (store === 'sqlite' || found.available) return true
+  console.log(`skipped postgres: ${found.reason}`)
+  if (process.env['LOCKSTEP_TEST_REQUIRE'] === 'all') process.exitCode = 1
+  return false
+})
+
+interface Score {
+  atPoint: number
+  fromOutside: number
+  pauses: number
+  transfers: number
+}
+
+async function strike(installation: Installation, { role, which, point, pass, afterMs, pauseMs }: Strike, score: Score): Promise<void> {
+  const victim = (role === 'coordinator' ? installation.coordinators : installation.banks)[which]
+  if (victim === undefined) return
+  if (pauseMs !== null) {
+    await sleep(afterMs)
+    await victim.signal('SIGSTOP')
+    await sleep(pauseMs)
+    await victim.signal('SIGCONT')
+    score.pauses += 1
+    return
+  }
+  if (point !== null) {
+    // To arm a process it has to be started anew, and how could that begin but with a kill.
+    await victim.signal('SIGKILL')
+    await victim.start(`${point}=${pass}*exit`)
+    if (await victim.diesWithin(4_000)) score.atPoint += 1
+    else score.fromOutside += 1
+  } else {
+    await sleep(afterMs)
+    score.fromOutside += 1
+  }
+  await victim.signal('SIGKILL')
+  await victim.start(null)
+}
+
+async function fight(store: 'sqlite' | 'postgres'): Promise<boolean> {
+  const postgres = found.available ? await startPostgres({ fsync: true }) : null
+  const installation = await install(store, postgres)
+  const seed = Number(values.seed)
+  const historyFile = join(mkdtempSync(join(tmpdir(), 'lockstep-history-')), `${store}.jsonl`)
+  const load = new Load({ coordinators: installation.coordinators, random: new RandomStreams(seed, () => {}).fork('load'), historyFile })
+  const score: Score = { atPoint: 0, fromOutside: 0, pauses: 0, transfers: 0 }
+  const coordinators = installation.coordinators.length
+  const strikes = planStrikes({ seed, strikes: kills, coordinators, banks: 2, pauses: coordinators > 1 })
+  console.log(`crash ${store}: ${kills} strikes, ${coordinators} coordinator(s), seed ${seed}, history ${historyFile}`)
+  try {
+    for (let first = 0; first < strikes.length; first += strikesPerRound) {
+      load.start(first)
+      for (const one of strikes.slice(first, first + strikesPerRound)) await strike(installation, one, score)
+      await load.stop()
+      await comeToRest(installation)
+      const violations = await check(installation, load)
+      score.transfers = load.stories.size
+      const done = Math.min(strikes.length, first + strikesPerRound)
+      console.log(`  ${done} of ${strikes.length} strikes: ${score.atPoint} at fail points, ${score.fromOutside} from outside, ${score.pauses} pauses; ${score.transfers} transfers`)
+      for (const violation of violations.slice(0, 10)) console.log(`  BROKEN: ${violation}`)
+      if (violations.length > 0) return false
+      if (load.stories.size === 0) return false
+    }
+    return true
+  } catch (error) {
+    console.log(`  BROKEN: ${error instanceof Error ? error.message : String(error)}`)
+    for (const victim of [...installation.coordinators, ...installation.banks]) console.log(`--- ${victim.name}\n${victim.log()}`)
+    return false
+  } finally {
+    await installation.close()
+    await postgres?.stop()
+  }
+}
+
+const results: { store: string; held: boolean }[] = []
+for (const store of stores) results.push({ store, held: await fight(store) })
+const broken = results.filter(({ held }) => !held)
+console.log(
+  broken.length === 0
+    ? `crash: every invariant held on ${stores.join(' and ')}: money conserved, each transfer all or nothing, nothing twice, nothing lost`
+    : `crash: BROKEN on ${broken.map(({ store }) => store).join(' and ')}`,
+)
+console.log(`${results.length - broken.length} passed, ${broken.length} failed`)
+process.exit(broken.length === 0 && results.length > 0 ? (process.exitCode ?? 0) : 1)
