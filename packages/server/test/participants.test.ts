@@ -82,6 +82,52 @@ describe('a refusal', () => {
   })
 })
 
+describe('words that no store keeps', () => {
+  const wellKept = (id: string, holds: (held: string) => boolean) =>
+    eventually(
+      async () =>
+        (await server.get(`/v1/transactions/${id}`)).body['held']?.['detail'] as unknown as string | undefined,
+      (detail) => detail !== undefined && holds(detail),
+    )
+
+  it('of a refused compensation are mended, and the transaction is held', async () => {
+    const text = `${'x'.repeat(480)}${'😀'.repeat(20)}`
+    for (const [at, path] of ['/cut-a', '/cut-b'].entries()) {
+      // One of the two cuts falls inside a character, wherever the limit is.
+      bank.on(path, () => json('y'.repeat(at) + text, 409))
+      bank.on('/no', () => json('no', 409))
+      const id = newId('cut')
+      const steps = [
+        { name: 'a', action: `${bank.url}/a`, compensate: bank.url + path },
+        { name: 'b', action: `${bank.url}/no` },
+      ]
+      await server.begin({ id, pattern: 'saga', steps })
+      await wellKept(id, (detail) => detail.includes('xxx') && detail.isWellFormed())
+    }
+  })
+
+  it('in a reference that finds nothing are mended, and the transaction is held', async () => {
+    const id = newId('nul')
+    const input = { $output: 'a', path: '/x\u0000' }
+    const steps = [
+      { name: 'a', action: `${bank.url}/a` },
+      { name: 'b', action: `${bank.url}/b`, input },
+    ]
+    await server.begin({ id, pattern: 'saga', steps })
+    await wellKept(id, (detail) => detail.includes('/x'))
+  })
+
+  it('keep no transaction from going on, however often it was tried', async () => {
+    const path = `/${newId('nul')}`
+    const headers = { 'content-type': 'application/problem+json' }
+    bank.on(path, (_, count) => (count <= 30 ? { status: 500, headers, body: '{"detail":"a\\u0000b"}' } : json({})))
+    const id = await begun(bank.url + path)
+    const retry = () => server.act(id, { action: 'retry', reason: 'once more' }).then(() => state(id))
+    const ended = await eventually(retry, (seen) => seen.status === 'committed')
+    expect(attemptsOf(ended)).toHaveLength(31)
+  })
+})
+
 describe('202 and 425 ask for time', () => {
   it.for([202, 425])('%i for ever keeps the transaction unfinished and costs no failure', async (status) => {
     const path = `/${newId('later')}`

@@ -24,6 +24,7 @@ export async function actOn(
 ): Promise<Snapshot | null> {
   const { changes, machineOf } = by
   const { action, branch = null, reason } = request
+  refuseUnstorable(reason)
   const operator: Operator = { by: request.by ?? 'operator', action, branch, reason }
   if (action === 'hold') return changes.mark(id, operator, (row, now) => held(row, operator, now))
   if (action === 'resume') return changes.mark(id, operator, (row, now) => resumed(row, machineOf(row), now))
@@ -33,6 +34,13 @@ export async function actOn(
     await changes.mark(id, operator, (current, now) => (current.held === null ? current : resumed(current, machineOf(current), now)))
   }
   return changes.change(id, { kind: 'act', action, branch, reason }, operator)
+}
+
+/** The audit keeps it as it is, or not at all. */
+function refuseUnstorable(reason: string): void {
+  if (reason.isWellFormed() && !reason.includes('\0')) return
+  const message = 'The reason holds a NUL character or half of a surrogate pair, which no store keeps.'
+  throw new LockstepError('LOCKSTEP_INVALID_REQUEST', { message, issues: [{ path: '/reason', message }] })
 }
 
 function held(row: StoredTransaction, operator: Operator, now: number): OperatorColumns {

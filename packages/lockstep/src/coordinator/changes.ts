@@ -7,7 +7,7 @@ import type { AuditRow, Event, OperatorColumns, StoredTransaction, Transaction, 
 import type { Driver, Snapshot } from './driver.ts'
 import type { Journal } from './journal.ts'
 import type { StoreClock } from './store-clock.ts'
-import { spilledIn, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
+import { spilledIn, storableHeld, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
 import { snapshotOf } from './view.ts'
 
 /** Two instances that race for one row settle within a few rounds: each round somebody has won. */
@@ -107,7 +107,7 @@ export class Changes {
       epoch: row.epoch,
       version: row.version,
       progress: written.progress,
-      operator: { held, deadlineAt, ageFrom },
+      operator: { held: held === null ? null : storableHeld(held), deadlineAt, ageFrom },
       attempts: written.spill,
       ...(audit === undefined ? {} : { audit }),
     })

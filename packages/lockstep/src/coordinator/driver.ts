@@ -24,7 +24,7 @@ import { Active } from './active.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Journal } from './journal.ts'
 import type { StoreClock } from './store-clock.ts'
-import { toProgress, withOperatorColumns } from './stored-form.ts'
+import { storableHeld, toProgress, withOperatorColumns } from './stored-form.ts'
 import { WakeQueue } from './wake-queue.ts'
 
 /** A wait longer than this is parked: one write, and then it costs nothing until it is due. */
@@ -202,7 +202,7 @@ export class Driver {
       progress: written.progress,
       ...(written.spill.length === 0 ? {} : { attempts: written.spill }),
       ...(how.audit === undefined ? {} : { audit: how.audit }),
-      ...(active.pendingHold === null ? {} : { hold: active.pendingHold }),
+      ...(active.pendingHold === null ? {} : { hold: storableHeld(active.pendingHold) }),
     }
     active.pendingHold = null
     const ended = transaction.endedAt !== null

@@ -1,4 +1,4 @@
-import type { AttemptRow, Json, OperatorColumns, Progress, RollbackReason, StoredTransaction, Transaction } from '../ports/index.ts'
+import type { AttemptRow, Held, Json, OperatorColumns, Progress, RollbackReason, StoredTransaction, Transaction } from '../ports/index.ts'
 
 /**
  * A transaction as text and back. The store keeps `state` byte for byte and looks at nothing in it.
@@ -68,7 +68,7 @@ export function toProgress(transaction: Transaction, { owner, now, spilled }: Wr
     nextAt: endedAt === null ? dueAt(transaction, owner, now) : null,
     owner: endedAt !== null ? null : owner,
   }
-  return { progress, spill: transaction.attempts.slice(0, surplus), kept: { ...transaction, attempts } }
+  return { progress, spill: transaction.attempts.slice(0, surplus).map(storableAttempt), kept: { ...transaction, attempts } }
 }
 
 /** What has an owner is due at once if that owner dies, also when it is held: a resume may come after that death. */
@@ -80,4 +80,17 @@ function dueAt({ held, nextAt }: Transaction, owner: string | null, now: number)
 export function withOperatorColumns(transaction: Transaction, columns: OperatorColumns): Transaction {
   const { held, deadlineAt, ageFrom } = columns
   return { ...transaction, held, deadlineAt, ageFrom }
+}
+
+/** Words of participants may hold what no store keeps, or be cut inside a character. They must never keep a change from being stored. */
+function storableText(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed()
+}
+
+function storableAttempt(attempt: AttemptRow): AttemptRow {
+  return attempt.error === null ? attempt : { ...attempt, error: storableText(attempt.error) }
+}
+
+export function storableHeld(held: Held): Held {
+  return held.detail === null ? held : { ...held, detail: storableText(held.detail) }
 }
