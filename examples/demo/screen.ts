@@ -19,9 +19,9 @@ export class Screen {
   }
 
   show({ committed, rolledBack, held, begun }: Tally, money: number | null): void {
-    const running = begun < this.#all ? `${begun - committed - rolledBack - held} running` : ''
+    const running = begun - committed - rolledBack - held
     const bar = this.#bar(committed + rolledBack + held)
-    const line = `${bar} ${committed} committed  ${rolledBack} rolled back  ${running}  ${held} held  money ${money ?? '…'}`
+    const line = `${bar} ${committed} committed  ${rolledBack} rolled back  ${running} running  ${held} held  money in accounts ${money ?? '…'}`
     if (this.#out.isTTY) {
       this.#clear()
       this.#shown = line

@@ -50,9 +50,9 @@ export class Initiator {
 
   async #settle(transfer: Transfer): Promise<void> {
     for (let first = true; ; first = false) {
-      const answer = await this.#begin(transfer)
       if (first) this.tally.begun += 1
       else this.tally.repeated += 1
+      const answer = await this.#begin(transfer)
       if (answer !== null && this.#count(answer)) return
       if (answer === null) await new Promise((resolve) => setTimeout(resolve, 200))
     }

@@ -1,20 +1,20 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runCommand } from './child-process.ts'
+import { commandHere } from './command-here.ts'
 import { type InProcessServer, inProcessServer } from './in-process-server.ts'
 import { freePort, json, type PlainParticipant, plainParticipant } from './plain-participant.ts'
 
 let server: InProcessServer
 let bank: PlainParticipant
-let client: { environment: { LOCKSTEP_URL: string } }
+let client: { LOCKSTEP_URL: string }
 
 beforeAll(async () => {
   bank = await plainParticipant()
   bank.on('/never', () => ({ status: 425, headers: { 'retry-after': '3600' } }))
   bank.on('/no', () => json({ code: 'poor\u001b[31m' }, 409))
   server = await inProcessServer()
-  client = { environment: { LOCKSTEP_URL: server.url } }
+  client = { LOCKSTEP_URL: server.url }
   const step = (name: string, path: string) => ({ name, action: `${bank.url}${path}`, compensate: `${bank.url}/undo` })
   await server.begin({
     id: 'done',
@@ -39,34 +39,34 @@ afterAll(async () => {
 
 describe('the client commands', () => {
   it('list shows what the server has, filtered', async () => {
-    const { code, stdout } = await runCommand(['list'], client)
+    const { code, stdout } = await commandHere(['list'], client)
     expect(code).toBe(0)
     expect(stdout.split('\n').map((line) => line.split(/\s+/)[0])).toEqual(['ID', 'open', 'refused', 'done', ''])
-    const filtered = await runCommand(['list', '--label', 'order=42', '--json'], client)
+    const filtered = await commandHere(['list', '--label', 'order=42', '--json'], client)
     expect(JSON.parse(filtered.stdout)).toMatchObject({ items: [{ id: 'done', status: 'committed' }], next: null })
   })
 
   it('show prints steps and attempts, and no escape sequence of a participant', async () => {
-    const { code, stdout } = await runCommand(['show', 'refused'], client)
+    const { code, stdout } = await commandHere(['show', 'refused'], client)
     expect(code).toBe(0)
     expect(stdout).toMatch(/STEP +STATE +ATTEMPTS\ndebit +reversed +2\ncredit +refused +1\n/)
     expect(stdout).toMatch(/credit +action +1 +\S+ +\d+ +refused /)
     expect(stdout).not.toContain('\u001b')
-    expect(JSON.parse((await runCommand(['show', 'done', '--json'], client)).stdout)).toMatchObject({
+    expect(JSON.parse((await commandHere(['show', 'done', '--json'], client)).stdout)).toMatchObject({
       id: 'done',
       branches: [{ state: 'done' }],
     })
   })
 
   it('actions change a transaction and print what it became', async () => {
-    const hold = await runCommand(['hold', 'open', '--reason', 'moving the bank'], client)
+    const hold = await commandHere(['hold', 'open', '--reason', 'moving the bank'], client)
     expect(hold).toMatchObject({ code: 0, stdout: 'open: committing, held: operator\n' })
-    const shown = await runCommand(['show', 'open'], client)
+    const shown = await commandHere(['show', 'open'], client)
     expect(shown.stdout).toMatch(/held +operator, by operator, for \d+s: moving the bank/)
-    const resume = await runCommand(['resume', 'open', '--reason', 'moved', '--json'], client)
+    const resume = await commandHere(['resume', 'open', '--reason', 'moved', '--json'], client)
     expect(JSON.parse(resume.stdout)).toMatchObject({ id: 'open', held: null })
-    expect((await runCommand(['retry', 'open', '--reason', 'x', '--branch', 'debit'], client)).code).toBe(0)
-    expect((await runCommand(['force-rollback', 'open', '--reason', 'x'], client)).code).toBe(0)
+    expect((await commandHere(['retry', 'open', '--reason', 'x', '--branch', 'debit'], client)).code).toBe(0)
+    expect((await commandHere(['force-rollback', 'open', '--reason', 'x'], client)).code).toBe(0)
   })
 
   const codes: readonly (readonly [args: string[], code: number, says: string])[] = [
@@ -91,7 +91,7 @@ describe('the client commands', () => {
   ]
 
   it.for(codes)('%j ends with %i', async ([args, code, says]) => {
-    const finished = await runCommand(args, client)
+    const finished = await commandHere(args, client)
     expect(finished).toMatchObject({ code })
     expect(finished.stderr).toContain(says)
     expect(finished.stderr).not.toMatch(/\n\s+at /)
@@ -99,18 +99,18 @@ describe('the client commands', () => {
 
   it('end with 5 when nobody answers, or somebody else does', async () => {
     const url = `http://127.0.0.1:${await freePort()}`
-    const finished = await runCommand(['list', '--url', url, '--json'])
+    const finished = await commandHere(['list', '--url', url, '--json'])
     expect(finished.code).toBe(5)
     expect(JSON.parse(finished.stdout)).toMatchObject({ code: 'LOCKSTEP_UNREACHABLE' })
     const other = createServer((_, response) => response.end('<html>'))
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
-    const strange = await runCommand(['list', '--url', `http://127.0.0.1:${(other.address() as AddressInfo).port}`])
+    const strange = await commandHere(['list', '--url', `http://127.0.0.1:${(other.address() as AddressInfo).port}`])
     expect(strange).toMatchObject({ code: 5, stderr: expect.stringContaining('not as a Lockstep coordinator') })
     other.close()
   })
 
   it('print a problem as JSON too', async () => {
-    const { code, stdout } = await runCommand(['show', 'nobody', '--json'], client)
+    const { code, stdout } = await commandHere(['show', 'nobody', '--json'], client)
     expect([code, JSON.parse(stdout)]).toMatchObject([
       3,
       { status: 404, code: 'LOCKSTEP_NOT_FOUND', next: expect.any(String) },
@@ -118,7 +118,7 @@ describe('the client commands', () => {
   })
 
   it('explain themselves, each with an example', async () => {
-    expect(await runCommand(['--version'])).toMatchObject({
+    expect(await commandHere(['--version'])).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
     })
@@ -133,9 +133,9 @@ describe('the client commands', () => {
       'migrate sql',
       'migrate barrier',
     ]
-    const helps = await Promise.all(names.map((name) => runCommand([...name.split(' '), '--help'])))
-    for (const [at, help] of helps.entries()) {
-      expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining(`$ lockstep ${names[at]}`) })
+    for (const name of names) {
+      const help = await commandHere([...name.split(' '), '--help'])
+      expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining(`$ lockstep ${name}`) })
     }
   })
 })

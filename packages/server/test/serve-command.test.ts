@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand, workPlace } from './child-process.ts'
+import { commandHere } from './command-here.ts'
 import { freePort, type PlainParticipant, plainParticipant } from './plain-participant.ts'
 
 const place = workPlace()
@@ -20,30 +21,28 @@ afterAll(async () => {
 describe('migrate', () => {
   it('up makes the schema, status shows it, sql and barrier print it', async () => {
     const store = `sqlite:${join(place.folder, 'migrated.db')}`
-    const before = JSON.parse((await runCommand(['migrate', 'status', '--store', store, '--json'])).stdout) as {
+    const before = JSON.parse((await commandHere(['migrate', 'status', '--store', store, '--json'])).stdout) as {
       steps: object[]
     }
     expect(before.steps[0]).toMatchObject({ applied: false, known: true })
-    expect((await runCommand(['migrate', 'up', '--store', store])).stdout).toContain('applied 001')
-    expect((await runCommand(['migrate', 'up', '--store', store])).stdout).toContain('up to date')
-    expect((await runCommand(['migrate', 'status'], { environment: { LOCKSTEP_STORE: store } })).stdout).toMatch(
-      /001\S* +applied/,
-    )
-    expect((await runCommand(['migrate', 'sql', '--dialect', 'postgres', '--schema', 'own'])).stdout).toContain('own')
-    expect((await runCommand(['migrate', 'barrier', '--dialect', 'sqlite'])).stdout).toMatch(
+    expect((await commandHere(['migrate', 'up', '--store', store])).stdout).toContain('applied 001')
+    expect((await commandHere(['migrate', 'up', '--store', store])).stdout).toContain('up to date')
+    expect((await commandHere(['migrate', 'status'], { LOCKSTEP_STORE: store })).stdout).toMatch(/001\S* +applied/)
+    expect((await commandHere(['migrate', 'sql', '--dialect', 'postgres', '--schema', 'own'])).stdout).toContain('own')
+    expect((await commandHere(['migrate', 'barrier', '--dialect', 'sqlite'])).stdout).toMatch(
       /^create table if not exists lockstep_barrier/,
     )
   })
 
   it('of a store that is in use or in memory is refused', async () => {
     const served = await place.serve(['--store', place.store])
-    expect(await runCommand(['migrate', 'up', '--store', place.store])).toMatchObject({
+    expect(await commandHere(['migrate', 'up', '--store', place.store])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('LOCKSTEP_STORE_LOCKED'),
     })
     served.child.kill('SIGTERM')
     await served.finished
-    expect(await runCommand(['migrate', 'up', '--store', 'memory:'])).toMatchObject({ code: 1 })
+    expect(await commandHere(['migrate', 'up', '--store', 'memory:'])).toMatchObject({ code: 1 })
   })
 })
 
@@ -147,10 +146,10 @@ describe('serve', () => {
 
   it.for(refusals)('refuses %s, and says how to mend it', async ([, run, code, says]) => {
     const [args, environment = {}] = run()
-    const finished = await runCommand(
-      ['serve', ...args, ...(args.includes('--port') || 'LOCKSTEP_PORT' in environment ? [] : ['--port', '0'])],
-      { environment },
-    )
+    const port = args.includes('--port') || 'LOCKSTEP_PORT' in environment ? [] : ['--port', '0']
+    const all = ['serve', ...args, ...port]
+    // A wrong setting is found before anything starts; what fails at the start needs a process of its own.
+    const finished = await (code === 2 ? commandHere(all, environment) : runCommand(all, { environment }))
     expect(finished).toMatchObject({ code, stdout: '' })
     expect(finished.stderr).toContain(says)
     expect(finished.stderr).toMatch(/^lockstep: .*\[LOCKSTEP_[A-Z_]+\]\n {2}\S/)

@@ -26,6 +26,7 @@ import { Recovery } from './recovery.ts'
 import { Retention, type RetentionSettings } from './retention.ts'
 import { StoreClock } from './store-clock.ts'
 import { isSettled, Waiters } from './waiters.ts'
+import { within } from './within.ts'
 import { present, presentListed, snapshotOf } from './view.ts'
 
 export interface CoordinatorParts {
@@ -257,8 +258,7 @@ export class Coordinator {
     const { logger, environment, store } = this.#parts
     try {
       await this.#driver.drain(drainGraceMs)
-      const flushed = this.#journal.flush()
-      await Promise.race([flushed, new Promise<void>((resolve) => environment.timers.after(drainGraceMs, resolve))])
+      await within(this.#journal.flush(), drainGraceMs, environment.timers)
       await store.resign(this.#instance)
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'not everything was handed back; its lease will end by itself')

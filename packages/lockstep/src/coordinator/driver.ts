@@ -26,6 +26,7 @@ import type { Journal } from './journal.ts'
 import type { StoreClock } from './store-clock.ts'
 import { storableHeld, toProgress, withOperatorColumns } from './stored-form.ts'
 import { WakeQueue } from './wake-queue.ts'
+import { within } from './within.ts'
 
 /** A wait longer than this is parked: one write, and then it costs nothing until it is due. */
 const parkAfterMs = 1_000
@@ -141,8 +142,7 @@ export class Driver {
     this.#draining = true
     for (const active of [...this.#actives.values()]) this.#restOrWait(active)
     const all = Promise.all([...this.#actives.values()].map((active) => active.whenGone()))
-    const { timers } = this.#parts.environment
-    await Promise.race([all, new Promise<void>((resolve) => timers.after(graceMs, resolve))])
+    await within(all, graceMs, this.#parts.environment.timers)
   }
 
   /** Drops everything from memory. The store, and the next owner's claim, know all that counts. */

@@ -27,26 +27,27 @@ export interface ServeOptions {
  */
 export async function serve({ settings, logger, onFailed }: ServeOptions): Promise<RunningServer> {
   if (settings.init && settings.store !== memoryUrl) await migrateUp(settings.store)
-  const coordinator = createCoordinator({ ...coordinatorOptions(settings), logger, onFailed })
+  const store = openStore(settings.store)
+  const coordinator = createCoordinator({ ...coordinatorOptions(settings), store, logger, onFailed })
   const http = await listen(createApi({ coordinator, logger }), settings, logger)
   try {
     await coordinator.start()
   } catch (error) {
     await http.close(0)
-    await quietly(coordinator.stop(), logger)
+    // Nothing was begun that could be handed back.
+    await store.close().catch(() => {})
     throw error
   }
   return { url: http.url, stop: () => stop(http, coordinator, logger) }
 }
 
-function coordinatorOptions({ store, services, intake, retentionFinished, retentionIds }: Settings) {
+function coordinatorOptions({ services, intake, retentionFinished, retentionIds }: Settings) {
   const retention = {
     ...(retentionFinished === undefined ? {} : { finished: retentionFinished }),
     ...(retentionIds === undefined ? {} : { ids: retentionIds }),
   }
   // On loopback a developer may call any URL; beyond it only registered services will do.
   return {
-    store: openStore(store),
     services,
     urls: 'any',
     retention,
