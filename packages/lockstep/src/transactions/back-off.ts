@@ -7,5 +7,9 @@ export const maxRetryAfterMs = 3_600_000
 
 export function backOffMs(failures: number, jitter: number, retryAfterMs = 0): number {
   const ceiling = Math.min(maxBackOffMs, firstBackOffMs * 2 ** Math.min(Math.max(failures - 1, 0), 20))
-  return Math.max(Math.ceil(ceiling * jitter), Math.min(Math.max(retryAfterMs, 0), maxRetryAfterMs))
+  return Math.max(Math.ceil(ceiling * jitter), boundedRetryAfterMs(retryAfterMs))
+}
+
+export function boundedRetryAfterMs(retryAfterMs: number): number {
+  return Math.min(Math.max(retryAfterMs, 0), maxRetryAfterMs)
 }

@@ -1,6 +1,6 @@
 import { mutant } from '#mutant'
 import type { AttemptRow, Event, Operation, Outcome, UnknownCode } from '../ports/index.ts'
-import { backOffMs } from './back-off.ts'
+import { backOffMs, boundedRetryAfterMs } from './back-off.ts'
 
 /**
  * How often one operation of one branch was tried, and when it may be tried again. Every pattern counts this way.
@@ -47,7 +47,7 @@ export function retryLater(tries: Tries, event: OutcomeEvent, ageFrom: number, n
       ...fresh,
       count: event.number,
       failures: 0,
-      retryAt: now + Math.max(outcome.retryAfterMs ?? askAgainMs, 1),
+      retryAt: now + Math.max(boundedRetryAfterMs(outcome.retryAfterMs ?? askAgainMs), 1),
       pendingFrom: fresh.pendingFrom ?? now,
     }
   }

@@ -38,12 +38,12 @@ export interface StepState {
   readonly compensate: Tries
   /** No reverse call before this moment: an action of a dead owner may still be on the wire. */
   readonly quietUntil: number | null
+  /** Since when nobody could call its target, or null. */
+  readonly missingFrom: number | null
 }
 
 export interface SagaState {
   readonly steps: readonly StepState[]
-  /** Since when nobody here could call a target that is due, or null. */
-  readonly missingFrom: number | null
 }
 
 export type Saga = Transaction<SagaDefinition, SagaState>

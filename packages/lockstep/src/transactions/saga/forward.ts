@@ -60,7 +60,9 @@ export function inputOf(saga: Saga, plan: StepPlan) {
 
 function outputOf(saga: Saga, name: string): Json | undefined {
   const step = saga.state.steps[saga.definition.steps.findIndex((plan) => plan.name === name)]
-  return step?.state === 'skipped' || step === undefined ? undefined : (step.output ?? undefined)
+  // What rolls back was sent, so its input could be made: also when an operator has skipped a step it refers to since then.
+  const isKnown = step?.state === 'done' || saga.status === 'rolling-back'
+  return isKnown ? step?.output : undefined
 }
 
 function needsOf(saga: Saga, plan: StepPlan): CallNeeds {

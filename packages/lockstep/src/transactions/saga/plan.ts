@@ -26,7 +26,6 @@ export function plan(body: JsonObject, targets: TargetDirectory): Plan {
 
 function initialState(steps: readonly StepPlan[]): SagaState {
   return {
-    missingFrom: null,
     steps: steps.map(() => ({
       state: 'waiting',
       output: null,
@@ -36,6 +35,7 @@ function initialState(steps: readonly StepPlan[]): SagaState {
       action: untried,
       compensate: untried,
       quietUntil: null,
+      missingFrom: null,
     })),
   }
 }

@@ -3,6 +3,7 @@ import type { AttemptRow, Event, Operation, Outcome } from '../../ports/index.ts
 import { hold } from '../age.ts'
 import { attemptRow, pendingMaxMs, retryLater, takeoverAttempt, untried } from '../tries.ts'
 import type { Saga, StepPlan, StepState } from './definition.ts'
+import { inputOf } from './forward.ts'
 import { maybeStarted, mustBeReversed } from './reach.ts'
 import { positionOf, rollBack, withStep } from './roll-back.ts'
 
@@ -16,16 +17,28 @@ type NotSentEvent = Extract<Event, { kind: 'not-sent' }>
  * kills its owner cannot loop for ever with an empty history. A parked saga says itself what was sent.
  */
 export function recordClaim(saga: Saga, takeover: boolean, now: number): Saga {
-  const grounded = { ...saga, state: { ...saga.state, steps: saga.state.steps.map((step) => ({ ...step, flight: null })) } }
+  const known = takeover ? keepQuietForLostActions(saga, now) : saga
+  const grounded = { ...known, state: { ...known.state, steps: known.state.steps.map((step) => ({ ...step, flight: null })) } }
   if (!takeover) return grounded
   return grounded.status === 'committing' ? takeOverActions(grounded, now) : takeOverCompensations(grounded, now)
+}
+
+/** An action that was out when the rollback was decided may still be on the wire: its reverse must not overtake it. */
+function keepQuietForLostActions(saga: Saga, now: number): Saga {
+  const steps = saga.state.steps.map((step, position) => {
+    const plan = saga.definition.steps[position]
+    const isLost = step.flight?.operation === 'action' && plan !== undefined && !plan.barrier
+    return isLost ? { ...step, quietUntil: now + plan.timeoutMs } : step
+  })
+  return { ...saga, state: { ...saga.state, steps } }
 }
 
 function takeOverActions(saga: Saga, now: number): Saga {
   if (mutant('L4-second-takeover-forgets') && saga.state.steps.some((step) => step.doubtful)) return saga
   const started = maybeStarted(saga.definition, saga.state)
   return mapSteps(saga, (step, plan, position) => {
-    if (!started.has(position)) return null
+    // What refers to an output that is not there cannot have left: such a step waits for durable outputs.
+    if (!started.has(position) || 'missing' in inputOf(saga, plan)) return null
     const [action, attempt] = takeoverAttempt(plan.name, 'action', step.action, now)
     const quietUntil = plan.barrier ? null : now + plan.timeoutMs
     return { change: { state: 'active', sent: true, doubtful: true, action, quietUntil }, attempt }
@@ -60,7 +73,7 @@ export function recordOutcome(saga: Saga, event: OutcomeEvent, now: number): Sag
   const plan = saga.definition.steps[position]
   // A late answer of a call that is no longer ours changes nothing: the barrier knows what it did.
   if (step?.flight?.number !== event.number || step.flight.operation !== event.operation || plan === undefined) return saga
-  const landed = withStep({ ...saga, attempts: [...saga.attempts, attemptRow(event)] }, position, { flight: null })
+  const landed = withStep({ ...saga, attempts: [...saga.attempts, attemptRow(event)] }, position, { flight: null, missingFrom: null })
   if (step.state === 'skipped') return landed
   const recorded = event.operation === 'action' ? recordAction : recordCompensation
   return recorded(landed, { position, plan, step, event, now })
@@ -121,7 +134,7 @@ function holdIfHopeless(saga: Saga, landing: Landing, tries: typeof untried): Sa
   if (event.outcome.kind === 'unknown' && event.outcome.code === 'older-than-barrier') {
     return heldOnce(saga, 'older-than-barrier', plan.name, now)
   }
-  if (tries.pendingFrom !== null && now - Math.max(tries.pendingFrom, saga.ageFrom) >= pendingMaxMs) {
+  if (tries.pendingFrom !== null && now - tries.pendingFrom >= pendingMaxMs) {
     return heldOnce(saga, 'pending-too-long', plan.name, now)
   }
   const spent = plan.retryLimit !== null && tries.spent >= plan.retryLimit
@@ -139,11 +152,16 @@ export function recordNotSent(saga: Saga, event: NotSentEvent, now: number): Sag
   const position = positionOf(saga, event.branch)
   const step = saga.state.steps[position]
   if (step?.flight?.number !== event.number || step.flight.operation !== event.operation) return saga
-  const grounded = withStep(saga, position, { flight: null, ...postponed(step, event.operation, event.retryAt) })
-  if (!event.missing) return { ...grounded, state: { ...grounded.state, missingFrom: null } }
-  const missingFrom = Math.max(saga.state.missingFrom ?? now, saga.ageFrom)
-  const noted = { ...grounded, state: { ...grounded.state, missingFrom } }
-  return now - missingFrom >= missingHoldAfterMs ? heldOnce(noted, 'participant-missing', event.branch, now) : noted
+  const missingFrom = event.missing ? missingSince(step, saga, now) : null
+  const grounded = withStep(saga, position, { flight: null, missingFrom, ...postponed(step, event.operation, event.retryAt) })
+  const hopeless = missingFrom !== null && now - missingFrom >= missingHoldAfterMs
+  return hopeless ? heldOnce(grounded, 'participant-missing', event.branch, now) : grounded
+}
+
+/** A resume starts the minute again; a deadline that lies ahead does not put it off. */
+function missingSince({ missingFrom }: StepState, { ageFrom }: Saga, now: number): number {
+  if (missingFrom === null) return now
+  return ageFrom <= now ? Math.max(missingFrom, ageFrom) : missingFrom
 }
 
 function postponed(step: StepState, operation: Operation, retryAt: number): Partial<StepState> {

@@ -1,13 +1,13 @@
 /** The transition table of the saga: one row is one state, one event, and all that must follow. Letters are steps, capitals plain. */
 import { describe, expect, it } from 'vitest'
-import { type SagaRun as Run, SagaRun, steps } from '../../../test/coordinator/saga-run.ts'
+import { SagaRun, type StepSpec, steps } from '../../../test/coordinator/saga-run.ts'
 
 const run = (letters: string, body: ConstructorParameters<typeof SagaRun>[1] = {}) => new SagaRun(steps(letters), body)
 const both = { concurrent: true }
 /** `ab` and the last step was refused: `b` first, then `a` must be compensated. */
 const rollingBack = () => run('ab').woke().done('a').refused('b')
 
-type Row = readonly [promise: string, run: () => Run, expected: string]
+type Row = readonly [promise: string, run: () => SagaRun, expected: string]
 
 const forward: readonly Row[] = [
   ['begin lets the first step leave', () => run('ab').woke(), 'committing [active waiting] | a.action#1 nothing | next 600000'],
@@ -56,12 +56,12 @@ const decisions: readonly Row[] = [
   ['cancel after rolled-back changes nothing', () => run('A').woke().refused('A').cancel(), 'rolled-back [refused] | next -'],
   ['cancel after commit is refused', () => run('a').woke().done('a').cancel(), 'committed [done] | LOCKSTEP_ALREADY_COMMITTING | next -'],
   ['cancel while held is accepted', () => run('a').woke().hold().cancel(), 'rolling-back held:operator [active] | next -'],
-  ['commit is never accepted', () => run('a').woke().commit(), 'committing [active] | LOCKSTEP_ACTION_NOT_ALLOWED | next 0'],
+  ['commit is never accepted', () => run('a').woke().commit(), 'committing [active] | LOCKSTEP_ACTION_NOT_ALLOWED | next 600000'],
   ['nor when it has committed', () => run('a').woke().done('a').commit(), 'committed [done] | LOCKSTEP_ACTION_NOT_ALLOWED | next -'],
 ]
 
 const deadlines: readonly Row[] = [
-  ['the deadline is the next moment', () => run('a', { deadline: 5000 }).woke(), 'committing [active] | next 5000'],
+  ['the deadline is the next moment', () => run('a', { deadline: 5000 }).woke(), 'committing [active] | a.action#1 nothing | next 5000'],
   ['a back-off before the deadline comes first', () => run('a', { deadline: 5000 }).woke().unknown('a'), 'committing [active] | next 100'],
   ['before anything left it ends the saga', () => run('a', { deadline: 5000 }).after(5000).woke(), 'rolled-back [waiting] | next -'],
   ['one millisecond before it decides nothing', () => run('a', { deadline: 5000 }).after(4999).woke(), 'committing [active] | a.action#1 nothing | next 1'],
@@ -110,8 +110,7 @@ describe('a late answer', () => {
     ['of an earlier attempt', () => again().answer('a', { kind: 'refused', reason: 'late' }, { number: 1 })],
     ['of a later attempt', () => again().answer('a', { kind: 'done', output: 1 }, { number: 3 })],
     ['of another operation', () => again().answer('a', { kind: 'done', output: 1 }, { operation: 'compensate', number: 2 })],
-    ['of a step that is not there', () => again().answer('a', { kind: 'done', output: 1 }, {}).woke()],
-  ].slice(0, 3) as [string, () => Run][])('%s changes nothing', (_, made) => {
+  ] as const)('%s changes nothing', (_, made) => {
     const before = again().saga
     expect({ ...made().saga, nextAt: before.nextAt }).toEqual(before)
   })
@@ -141,14 +140,10 @@ describe('in a graph', () => {
     expect(back.done('a').saga.status).toBe('rolled-back')
   })
   it('a predecessor waits for a grandchild whose parent needs no reversal', () => {
-    const chain = new SagaRun(steps('abc', { b: { participant: undefined as never, action: 'http://x/b' } }).map(dropUndefined))
-    const back = chain.woke().done('a').done('b').refused('c')
+    const withoutReverse: StepSpec = { name: 'b', action: 'http://x/b' }
+    const back = new SagaRun([...steps('a'), withoutReverse, ...steps('c')]).woke().done('a').done('b').refused('c')
     expect(back.calls()).toEqual(['c.compensate#1 status'])
     expect(back.done('c').calls()).toEqual(['a.compensate#1 status'])
     expect(back.done('a').show()).toBe('rolled-back [reversed done reversed] | next -')
   })
 })
-
-function dropUndefined<T extends object>(object: T): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T
-}
