@@ -39,9 +39,13 @@ function readBytes(incoming: IncomingMessage): Promise<Buffer> {
       }
     }
     incoming.on('data', take)
-    incoming.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
-    incoming.on('error', () => reject(broken()))
-    incoming.once('close', () => reject(broken()))
+    const breakOff = (): void => reject(broken())
+    incoming.once('end', () => {
+      incoming.off('close', breakOff)
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks))
+    })
+    incoming.once('error', breakOff)
+    incoming.once('close', breakOff)
   })
 }
 
