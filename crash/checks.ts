@@ -21,13 +21,20 @@ export async function comeToRest({ coordinators }: Installation): Promise<void> 
 }
 
 async function unfinished({ url }: Victim): Promise<Omit<TransactionBody, 'branches'>[]> {
-  const pages = await Promise.all(['committing', 'rolling-back'].map((status) => getJson<TransactionListBody>(`${url}/v1/transactions?status=${status}&limit=500`)))
+  const pages = await Promise.all(
+    ['committing', 'rolling-back'].map((status) =>
+      getJson<TransactionListBody>(`${url}/v1/transactions?status=${status}&limit=500`),
+    ),
+  )
   return pages.flatMap((page) => page.items)
 }
 
 function describe(open: readonly Omit<TransactionBody, 'branches'>[] | null): string {
   if (open === null) return 'the coordinator does not answer'
-  return open.slice(0, 5).map(({ id, status, held }) => `${id} ${status}${held === null ? '' : ` held ${held.reason}`}`).join(', ')
+  return open
+    .slice(0, 5)
+    .map(({ id, status, held }) => `${id} ${status}${held === null ? '' : ` held ${held.reason}`}`)
+    .join(', ')
 }
 
 async function resume({ url }: Victim, id: string): Promise<void> {
@@ -53,9 +60,11 @@ export async function check(installation: Installation, load: Load): Promise<str
   violations.push(...doubled.map((key) => `${key} took effect twice`))
   for (const [id, status] of statuses) {
     const standing = net.get(id) ?? 0
-    if (standing !== (status === 'committed' ? 2 : 0)) violations.push(`${id} is ${status ?? 'unknown'}, and ${standing} of its 2 steps stand`)
+    if (standing !== (status === 'committed' ? 2 : 0))
+      violations.push(`${id} is ${status ?? 'unknown'}, and ${standing} of its 2 steps stand`)
     const shown = load.stories.get(id)?.shown
-    if ((shown === 'committed' || shown === 'rolled-back') && shown !== status) violations.push(`${id} was shown ${shown} and is ${status}`)
+    if ((shown === 'committed' || shown === 'rolled-back') && shown !== status)
+      violations.push(`${id} was shown ${shown} and is ${status}`)
   }
   for (const id of net.keys()) if (!statuses.has(id)) violations.push(`${id} took effect and nobody has begun it`)
   return violations

@@ -12,7 +12,7 @@ import { postgresAvailable, RandomStreams, startPostgres } from '@lockstep/testk
 import { check, comeToRest } from './checks.ts'
 import { Load, sleep } from './load.ts'
 import { planStrikes, type Strike } from './plan.ts'
-import { install, type Installation } from './processes.ts'
+import { type Installation, install } from './processes.ts'
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +26,9 @@ const { values } = parseArgs({
 const kills = Number(values.kills ?? (values.smoke ? 13 : 100))
 const strikesPerRound = 25
 const found = postgresAvailable()
-const stores = (values.store === undefined ? (['sqlite', 'postgres'] as const) : [values.store as 'sqlite' | 'postgres']).filter((store) => {
+const stores = (
+  values.store === undefined ? (['sqlite', 'postgres'] as const) : [values.store as 'sqlite' | 'postgres']
+).filter((store) => {
   if (store === 'sqlite' || found.available) return true
   console.log(`skipped postgres: ${found.reason}`)
   if (process.env['LOCKSTEP_TEST_REQUIRE'] === 'all') process.exitCode = 1
@@ -40,7 +42,11 @@ interface Score {
   transfers: number
 }
 
-async function strike(installation: Installation, { role, which, point, pass, afterMs, pauseMs }: Strike, score: Score): Promise<void> {
+async function strike(
+  installation: Installation,
+  { role, which, point, pass, afterMs, pauseMs }: Strike,
+  score: Score,
+): Promise<void> {
   const victim = (role === 'coordinator' ? installation.coordinators : installation.banks)[which]
   if (victim === undefined) return
   if (pauseMs !== null) {
@@ -70,7 +76,11 @@ async function fight(store: 'sqlite' | 'postgres'): Promise<boolean> {
   const installation = await install(store, postgres)
   const seed = Number(values.seed)
   const historyFile = join(mkdtempSync(join(tmpdir(), 'lockstep-history-')), `${store}.jsonl`)
-  const load = new Load({ coordinators: installation.coordinators, random: new RandomStreams(seed, () => {}).fork('load'), historyFile })
+  const load = new Load({
+    coordinators: installation.coordinators,
+    random: new RandomStreams(seed, () => {}).fork('load'),
+    historyFile,
+  })
   const score: Score = { atPoint: 0, fromOutside: 0, pauses: 0, transfers: 0 }
   const coordinators = installation.coordinators.length
   const strikes = planStrikes({ seed, strikes: kills, coordinators, banks: 2, pauses: coordinators > 1 })
@@ -84,7 +94,9 @@ async function fight(store: 'sqlite' | 'postgres'): Promise<boolean> {
       const violations = await check(installation, load)
       score.transfers = load.stories.size
       const done = Math.min(strikes.length, first + strikesPerRound)
-      console.log(`  ${done} of ${strikes.length} strikes: ${score.atPoint} at fail points, ${score.fromOutside} from outside, ${score.pauses} pauses; ${score.transfers} transfers`)
+      console.log(
+        `  ${done} of ${strikes.length} strikes: ${score.atPoint} at fail points, ${score.fromOutside} from outside, ${score.pauses} pauses; ${score.transfers} transfers`,
+      )
       for (const violation of violations.slice(0, 10)) console.log(`  BROKEN: ${violation}`)
       if (violations.length > 0) return false
       if (load.stories.size === 0) return false
@@ -92,7 +104,8 @@ async function fight(store: 'sqlite' | 'postgres'): Promise<boolean> {
     return true
   } catch (error) {
     console.log(`  BROKEN: ${error instanceof Error ? error.message : String(error)}`)
-    for (const victim of [...installation.coordinators, ...installation.banks]) console.log(`--- ${victim.name}\n${victim.log()}`)
+    for (const victim of [...installation.coordinators, ...installation.banks])
+      console.log(`--- ${victim.name}\n${victim.log()}`)
     return false
   } finally {
     await installation.close()

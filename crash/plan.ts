@@ -14,7 +14,11 @@ export const coordinatorPoints = [
   'coordinator.claim.after',
 ] as const
 
-export const bankPoints = ['participant.barrier.after-insert', 'participant.business.after', 'participant.commit.after'] as const
+export const bankPoints = [
+  'participant.barrier.after-insert',
+  'participant.business.after',
+  'participant.commit.after',
+] as const
 
 /** One way for one process to go down. */
 export interface Strike {
@@ -56,12 +60,19 @@ export function planStrikes(settings: PlanSettings): Strike[] {
   })
 }
 
-function drawn<T extends { readonly role: 'coordinator' | 'bank'; readonly point: string }>(named: readonly T[], random: RandomStream) {
+function drawn<T extends { readonly role: 'coordinator' | 'bank'; readonly point: string }>(
+  named: readonly T[],
+  random: RandomStream,
+) {
   const chosen = random.pick('point', named)
   return random.chance('from outside', 0.4) ? { role: chosen.role, point: null } : chosen
 }
 
-function strikeOf(chosen: { role: 'coordinator' | 'bank'; point: string | null }, settings: PlanSettings, random: RandomStream): Strike {
+function strikeOf(
+  chosen: { role: 'coordinator' | 'bank'; point: string | null },
+  settings: PlanSettings,
+  random: RandomStream,
+): Strike {
   const count = chosen.role === 'coordinator' ? settings.coordinators : settings.banks
   return {
     ...chosen,

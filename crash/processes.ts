@@ -7,7 +7,11 @@ import { freePorts, type RunningPostgres, type ServiceProcess, startServiceProce
 import { prepareBank } from '../examples/bank/bank-database.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const fromSource = ['--conditions=lockstep-source', '--conditions=lockstep-test', '--disable-warning=ExperimentalWarning']
+const fromSource = [
+  '--conditions=lockstep-source',
+  '--conditions=lockstep-test',
+  '--disable-warning=ExperimentalWarning',
+]
 export const accounts = Array.from({ length: 10 }, (_, number) => `account-${number}`)
 export const openingBalance = 10_000
 
@@ -32,7 +36,13 @@ export class Victim {
   async start(failpoints: string | null): Promise<void> {
     const environment = failpoints === null ? {} : { LOCKSTEP_FAILPOINTS: failpoints }
     const args = [...fromSource, ...this.#args]
-    const started = startServiceProcess({ name: this.name, command: process.execPath, args, directory: this.#directory, environment })
+    const started = startServiceProcess({
+      name: this.name,
+      command: process.execPath,
+      args,
+      directory: this.#directory,
+      environment,
+    })
     this.#process = started
     try {
       await started.ready(() => this.#answers(), 30_000)
@@ -87,14 +97,20 @@ export interface Installation {
 export async function install(store: 'sqlite' | 'postgres', postgres: RunningPostgres | null): Promise<Installation> {
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-crash-'))
   const ports = await freePorts(4)
-  const databases = [`sqlite:${join(directory, 'bank-a.db')}`, postgres === null ? `sqlite:${join(directory, 'bank-b.db')}` : await postgres.createDatabase()]
+  const databases = [
+    `sqlite:${join(directory, 'bank-a.db')}`,
+    postgres === null ? `sqlite:${join(directory, 'bank-b.db')}` : await postgres.createDatabase(),
+  ]
   await Promise.all(databases.map((database) => prepareBank(database, accounts, openingBalance)))
   const banks = databases.map((database, at) => makeBank({ directory, database, at, port: ports[at] ?? 0 }))
   const services = Object.fromEntries(banks.map(({ name, url }) => [name, { url, barrier: true }]))
   writeFileSync(join(directory, 'services.json'), JSON.stringify(services))
-  const storeUrl = store === 'sqlite' ? `sqlite:${join(directory, 'lockstep.db')}` : ((await postgres?.createDatabase()) ?? '')
+  const storeUrl =
+    store === 'sqlite' ? `sqlite:${join(directory, 'lockstep.db')}` : ((await postgres?.createDatabase()) ?? '')
   const count = store === 'sqlite' ? 1 : 2
-  const coordinators = Array.from({ length: count }, (_, at) => makeCoordinator({ directory, at, port: ports[2 + at] ?? 0, storeUrl }))
+  const coordinators = Array.from({ length: count }, (_, at) =>
+    makeCoordinator({ directory, at, port: ports[2 + at] ?? 0, storeUrl }),
+  )
   const all = [...banks, ...coordinators]
   for (const victim of all) await victim.start(null)
   return {
@@ -108,14 +124,49 @@ export async function install(store: 'sqlite' | 'postgres', postgres: RunningPos
   }
 }
 
-function makeBank({ directory, database, at, port }: { directory: string; database: string; at: number; port: number }): Victim {
+function makeBank({
+  directory,
+  database,
+  at,
+  port,
+}: {
+  directory: string
+  database: string
+  at: number
+  port: number
+}): Victim {
   const name = at === 0 ? 'bank-a' : 'bank-b'
   const args = [join(root, 'examples/bank/main.ts'), '--name', name, '--port', String(port), '--database', database]
   return new Victim({ name, url: `http://127.0.0.1:${port}`, args, directory, readyPath: '/' })
 }
 
-function makeCoordinator({ directory, at, port, storeUrl }: { directory: string; at: number; port: number; storeUrl: string }): Victim {
-  const serve = ['serve', '--port', String(port), '--store', storeUrl, '--services', join(directory, 'services.json'), '--init']
+function makeCoordinator({
+  directory,
+  at,
+  port,
+  storeUrl,
+}: {
+  directory: string
+  at: number
+  port: number
+  storeUrl: string
+}): Victim {
+  const serve = [
+    'serve',
+    '--port',
+    String(port),
+    '--store',
+    storeUrl,
+    '--services',
+    join(directory, 'services.json'),
+    '--init',
+  ]
   const args = [join(root, 'packages/server/src/main.ts'), ...serve]
-  return new Victim({ name: `coordinator-${at}`, url: `http://127.0.0.1:${port}`, args, directory, readyPath: '/readyz' })
+  return new Victim({
+    name: `coordinator-${at}`,
+    url: `http://127.0.0.1:${port}`,
+    args,
+    directory,
+    readyPath: '/readyz',
+  })
 }

@@ -21,7 +21,11 @@ export interface Bank {
 export const openingBalance = 1_000
 
 interface AnySchema<T> {
-  readonly '~standard': { readonly version: 1; readonly vendor: string; readonly validate: (value: unknown) => { value: T } }
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => { value: T }
+  }
 }
 
 const transferInput: AnySchema<TransferInput> = {
@@ -47,7 +51,9 @@ export async function openBank({ name, barrier, accounts, pause }: BankParts): P
 
 function withBarrier(name: string, database: MemoryDatabase, sign: number): ParticipantDefinition {
   const run = (input: TransferInput, branch: Branch, direction: number) =>
-    branch.transact(database, async (tx) => move(tx as MemoryTransaction, { input, branch, delta: sign * direction * input.amount }))
+    branch.transact(database, async (tx) =>
+      move(tx as MemoryTransaction, { input, branch, delta: sign * direction * input.amount }),
+    )
   return participant(name, {
     input: transferInput,
     action: (input, branch) => run(input, branch, 1),
@@ -124,7 +130,9 @@ function move(tx: MemoryTransaction, { input, branch, delta }: Movement): Json {
 }
 
 export function totalOf(banks: readonly Bank[]): number {
-  return banks.flatMap((bank) => [...bank.database.read('accounts').values()]).reduce<number>((sum, value) => sum + Number(value), 0)
+  return banks
+    .flatMap((bank) => [...bank.database.read('accounts').values()])
+    .reduce<number>((sum, value) => sum + Number(value), 0)
 }
 
 export function effectsOf(bank: Bank, transaction: string, step: string, operation: string): number {

@@ -20,7 +20,10 @@ export interface Transfer {
   shown: string | null
 }
 
-type Answer = { readonly ok: TransactionBody & { readonly replayed?: boolean } } | { readonly error: unknown } | { readonly silence: true }
+type Answer =
+  | { readonly ok: TransactionBody & { readonly replayed?: boolean } }
+  | { readonly error: unknown }
+  | { readonly silence: true }
 
 const answerWithinMs = 15_000
 
@@ -63,7 +66,10 @@ export class Clients {
     const { banks, amountMax, deadlines, usesBarrier } = this.#world.scenario
     const count = this.#random.integer('steps', 2, 3)
     const amount = this.#random.integer('amount', 1, amountMax)
-    const steps = Array.from({ length: count }, (_, position) => ({ name: `s${position}`, bank: this.#random.integer('bank', 0, banks - 1) }))
+    const steps = Array.from({ length: count }, (_, position) => ({
+      name: `s${position}`,
+      bank: this.#random.integer('bank', 0, banks - 1),
+    }))
     const building = new Set<number>()
     const bodies = steps.map(({ name, bank }, position) => {
       const refers = position > 0 && this.#random.chance('refers', 0.3)
@@ -79,7 +85,9 @@ export class Clients {
         ...(this.#random.chance('limit', 0.2) ? { retry: { limit: 4 } } : {}),
       }
     })
-    const deadline = this.#random.chance('deadline', deadlines) ? { deadline: this.#random.integer('deadline', 500, 30_000) } : {}
+    const deadline = this.#random.chance('deadline', deadlines)
+      ? { deadline: this.#random.integer('deadline', 500, 30_000) }
+      : {}
     this.#world.watcher.buildsOnDurable.set(id, building)
     const body = { id, pattern: 'saga', steps: bodies, ...deadline }
     return { id, body, steps, known: false, toldNever: false, shown: null }
@@ -95,7 +103,11 @@ export class Clients {
     const wait = this.#random.pick('wait', [0, 0, 5_000])
     for (let tries = 0; tries < 40; tries++) {
       const knew = transfer.known
-      const answer = await this.#ask((coordinator) => coordinator.begin({ ...transfer.body, wait }).then((begun) => ({ ...begun.transaction, replayed: begun.replayed })))
+      const answer = await this.#ask((coordinator) =>
+        coordinator
+          .begin({ ...transfer.body, wait })
+          .then((begun) => ({ ...begun.transaction, replayed: begun.replayed })),
+      )
       if ('ok' in answer) {
         if (knew && answer.ok.replayed === false) this.#violate(`law 2: ${transfer.id} was begun again`)
         return this.#noteShown(transfer, answer.ok)
@@ -121,7 +133,8 @@ export class Clients {
     const answer = await this.#ask((coordinator) => coordinator.rollback(transfer.id))
     if ('ok' in answer) {
       this.#noteShown(transfer, answer.ok)
-      if (!['rolling-back', 'rolled-back'].includes(answer.ok.status)) this.#violate(`a rollback of ${transfer.id} was answered ${answer.ok.status}`)
+      if (!['rolling-back', 'rolled-back'].includes(answer.ok.status))
+        this.#violate(`a rollback of ${transfer.id} was answered ${answer.ok.status}`)
     } else if ('error' in answer && isLockstepError(answer.error, 'LOCKSTEP_ALREADY_COMMITTING')) {
       this.#world.watcher.expectStatus(transfer.id, 'committed')
     }
@@ -145,13 +158,22 @@ export class Clients {
     const inline = (JSON.parse(row?.state ?? '{}') as { attempts: AttemptRow[] }).attempts
     const older = (await this.#world.store.history(id)).attempts
     const left = [...older, ...inline].filter(({ branch, outcome, error }) => {
-      return detail.startsWith(`${branch}:`) && outcome === 'unknown' && error !== 'takeover' && error !== 'connection refused'
+      return (
+        detail.startsWith(`${branch}:`) &&
+        outcome === 'unknown' &&
+        error !== 'takeover' &&
+        error !== 'connection refused'
+      )
     })
     this.heldForLimit.push({ id, at: left.length })
   }
 
   /** One call to a coordinator over a network that loses requests and replies. */
-  #ask(run: (coordinator: NonNullable<ReturnType<World['running']>>['coordinator']) => Promise<TransactionBody & { replayed?: boolean }>): Promise<Answer> {
+  #ask(
+    run: (
+      coordinator: NonNullable<ReturnType<World['running']>>['coordinator'],
+    ) => Promise<TransactionBody & { replayed?: boolean }>,
+  ): Promise<Answer> {
     const { lostRequest, lostReply, delayMaxMs } = this.#world.faults.network
     const number = this.#random.integer('coordinator', 0, this.#world.scenario.coordinators - 1)
     const lost = this.#random.chance('lost request', lostRequest)
@@ -181,7 +203,8 @@ export class Clients {
   #noteShown(transfer: Transfer, body: TransactionBody): void {
     transfer.known = true
     if (body.status !== 'committed' && body.status !== 'rolled-back') return
-    if (transfer.shown !== null && transfer.shown !== body.status) this.#violate(`${transfer.id} was shown ${transfer.shown}, then ${body.status}`)
+    if (transfer.shown !== null && transfer.shown !== body.status)
+      this.#violate(`${transfer.id} was shown ${transfer.shown}, then ${body.status}`)
     transfer.shown = body.status
   }
 

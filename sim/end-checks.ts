@@ -33,10 +33,12 @@ function checkStep(world: World, { transfer, name, bank, status }: StepCheck): v
   const actions = effectsOf(at, transfer.id, name, 'action')
   const reversals = effectsOf(at, transfer.id, name, 'compensate')
   const where = `${transfer.id}/${name} (${status ?? 'never begun'})`
-  if (actions > 1 || reversals > 1) world.watcher.violate(`${where}: ${actions} actions, ${reversals} compensations took effect`)
+  if (actions > 1 || reversals > 1)
+    world.watcher.violate(`${where}: ${actions} actions, ${reversals} compensations took effect`)
   if (reversals > actions) world.watcher.violate(`${where}: a compensation took effect for a step that never ran`)
   const expected = status === 'committed' ? 1 : 0
-  if (actions - reversals !== expected) world.watcher.violate(`${where}: ${actions} actions and ${reversals} compensations took effect`)
+  if (actions - reversals !== expected)
+    world.watcher.violate(`${where}: ${actions} actions and ${reversals} compensations took effect`)
 }
 
 /** Law 9: only calls that may have left spend a limit. */

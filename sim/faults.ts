@@ -39,7 +39,15 @@ export function drawFaults(random: RandomStream): Faults {
       lateMaxMs: span('late commit lands', 6_000),
       slowMaxMs: span('slow store', 200),
     },
-    coordinator: { crash: rate('coordinator crash', 0.01), pause: rate('pause', 0.005), pauseMaxMs: span('pause length', 3 * leaseMs) },
-    participant: { crash: rate('participant crash', 0.01), pause: rate('pause', 0.005), pauseMaxMs: span('pause length', 3 * leaseMs) },
+    coordinator: {
+      crash: rate('coordinator crash', 0.01),
+      pause: rate('pause', 0.005),
+      pauseMaxMs: span('pause length', 3 * leaseMs),
+    },
+    participant: {
+      crash: rate('participant crash', 0.01),
+      pause: rate('pause', 0.005),
+      pauseMaxMs: span('pause length', 3 * leaseMs),
+    },
   }
 }

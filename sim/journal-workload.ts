@@ -2,17 +2,24 @@
  * Two journals over one store that loses answers and lets COMMITs land late. Instances take the same transactions from each other
  * again and again. Whoever is told "applied" must have been: under the epoch of that very entry, with that change or a later one.
  */
-import { createHash } from 'node:crypto'
-import { faultyStore, RandomStreams, Scheduler, type SharedStore, SimulatedNode, serviceClock, type StoreWatch } from '@lockstep/testkit'
+import {
+  faultyStore,
+  RandomStreams,
+  Scheduler,
+  type SharedStore,
+  SimulatedNode,
+  type StoreWatch,
+  serviceClock,
+  sha256,
+} from '@lockstep/testkit'
 import { memoryStore } from 'lockstep/memory'
 import { type Entry, type Progress, silentLogger } from 'lockstep/ports'
 import { Journal } from 'lockstep/testing'
 import { drawFaults, noFaults } from './faults.ts'
-import type { SeedOutcome } from './run-seed.ts'
+import type { SeedOutcome } from './workload.ts'
 
 const ids = ['one', 'two', 'three']
 const rounds = 40
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 interface Instance {
   readonly name: string
@@ -42,14 +49,24 @@ class AppliedLog implements StoreWatch {
 
 export async function runJournal(seed: number, note: (line: string) => void): Promise<SeedOutcome> {
   const streams = new RandomStreams(seed, (stream, label, value) => note(`draw ${stream} ${label} ${value}`))
-  const scheduler = new Scheduler({ random: streams.fork('schedule'), stepsMax: 200_000, onEvent: (at, label) => note(`${at} ${label}`) })
+  const scheduler = new Scheduler({
+    random: streams.fork('schedule'),
+    stepsMax: 200_000,
+    onEvent: (at, label) => note(`${at} ${label}`),
+  })
   const drawn = drawFaults(streams.fork('rates')).store
-  let faults = { ...drawn, late: Math.max(0.1, drawn.late), lateMaxMs: 4_000, failAfter: Math.max(0.1, drawn.failAfter) }
+  let faults = {
+    ...drawn,
+    late: Math.max(0.1, drawn.late),
+    lateMaxMs: 4_000,
+    failAfter: Math.max(0.1, drawn.failAfter),
+  }
   const applied = new AppliedLog()
   const rows = memoryStore({ clock: serviceClock(scheduler) })
   const random = streams.fork('store')
   const shared: SharedStore = { rows, scheduler, random, faults: () => faults, watch: applied, lockedUntil: null }
-  for (const id of ids) await rows.commit([{ kind: 'insert', row: opening(id) }], { instance: 'opening', number: 1, repeat: false })
+  for (const id of ids)
+    await rows.commit([{ kind: 'insert', row: opening(id) }], { instance: 'opening', number: 1, repeat: false })
   const violations: string[] = []
   let open = 0
   const instances = ['left', 'right'].map((name) => makeInstance(name, { shared, scheduler, streams }))
@@ -59,20 +76,33 @@ export async function runJournal(seed: number, note: (line: string) => void): Pr
     const id = choice.pick('id', ids)
     scheduler.after(choice.integer('when', 0, 8_000), 'write', () => {
       open += 1
-      const done = choice.chance('take', 0.3) ? take(instance, id) : write(instance, id, { applied, violations, holds: choice.chance('hold', 0.2) })
+      const done = choice.chance('take', 0.3)
+        ? take(instance, id)
+        : write(instance, id, { applied, violations, holds: choice.chance('hold', 0.2) })
       void done.finally(() => {
         open -= 1
       })
     })
   }
-  await scheduler.runUntil(() => violations.length > 0, 10_000, () => {})
+  await scheduler.runUntil(
+    () => violations.length > 0,
+    10_000,
+    () => {},
+  )
   faults = noFaults.store
-  const rested = await scheduler.runUntil(() => open === 0 || violations.length > 0, 600_000, () => {})
+  const rested = await scheduler.runUntil(
+    () => open === 0 || violations.length > 0,
+    600_000,
+    () => {},
+  )
   const violation = violations[0] ?? (rested ? null : `${open} callers of the journal were never answered`)
   return { violation, steps: scheduler.steps, virtualMs: scheduler.now(), transfers: rounds, takeovers: 0 }
 }
 
-function makeInstance(name: string, by: { shared: SharedStore; scheduler: Scheduler; streams: RandomStreams }): Instance {
+function makeInstance(
+  name: string,
+  by: { shared: SharedStore; scheduler: Scheduler; streams: RandomStreams },
+): Instance {
   const node = new SimulatedNode({
     name,
     scheduler: by.scheduler,
@@ -94,7 +124,14 @@ async function take(instance: Instance, id: string): Promise<void> {
   const [row] = await instance.store.read([id]).catch(() => [])
   if (row === undefined) return
   const operator = { held: null, deadlineAt: null, ageFrom: 0 }
-  const entry: Entry = { kind: 'take', id, epoch: row.epoch, version: row.version, progress: progress(instance.name, 0), operator }
+  const entry: Entry = {
+    kind: 'take',
+    id,
+    epoch: row.epoch,
+    version: row.version,
+    progress: progress(instance.name, 0),
+    operator,
+  }
   const result = await instance.journal.write(entry)
   if (result.kind === 'applied') instance.epochs.set(id, result.row.epoch)
 }
@@ -125,10 +162,26 @@ async function write(instance: Instance, id: string, { applied, violations, hold
 }
 
 function progress(owner: string, change: number): Progress {
-  return { status: 'committing', state: String(change), reason: null, updatedAt: change, endedAt: null, nextAt: 0, owner }
+  return {
+    status: 'committing',
+    state: String(change),
+    reason: null,
+    updatedAt: change,
+    endedAt: null,
+    nextAt: 0,
+    owner,
+  }
 }
 
 function opening(id: string): Extract<Entry, { kind: 'insert' }>['row'] {
-  const fixed = { pattern: 'saga', contentHash: 'c', definition: '{}', needs: [], labels: {}, createdAt: 0, traceparent: null } as const
+  const fixed = {
+    pattern: 'saga',
+    contentHash: 'c',
+    definition: '{}',
+    needs: [],
+    labels: {},
+    createdAt: 0,
+    traceparent: null,
+  } as const
   return { id, ...fixed, ...progress('left', 0), held: null, deadlineAt: null, ageFrom: 0 }
 }

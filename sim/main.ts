@@ -10,9 +10,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { armMutant } from 'lockstep/testing'
-import regressionSeeds from './seeds/regression.json' with { type: 'json' }
 import { runSeed, type SeedResult } from './run-seed.ts'
-import { type Workload, workloadNamed, workloads } from './workloads.ts'
+import regressionSeeds from './seeds/regression.json' with { type: 'json' }
+import type { Workload } from './workload.ts'
+import { workloadNamed, workloads } from './workloads.ts'
 
 const { values } = parseArgs({
   options: {
@@ -55,7 +56,10 @@ async function search(seedsEach: number, untilMs: number, chosen: readonly Workl
   const tally: Tally = { seeds: 0, transfers: 0, steps: 0, virtualMs: 0, takeovers: 0 }
   let lastShownMs = Date.now()
   const regressions = regressionSeeds.filter(({ workload }) => chosen.some((one) => one.name === workload))
-  const planned = [...regressions.map(({ seed, workload }) => ({ seed, workload: workloadNamed(workload) })), ...freshSeeds(seedsEach, chosen)]
+  const planned = [
+    ...regressions.map(({ seed, workload }) => ({ seed, workload: workloadNamed(workload) })),
+    ...freshSeeds(seedsEach, chosen),
+  ]
   for (const { seed, workload } of planned) {
     if (Date.now() > untilMs) break
     const result = await runTwice(seed, workload)
@@ -83,7 +87,8 @@ async function search(seedsEach: number, untilMs: number, chosen: readonly Workl
 
 /** Every workload gets its turn before the next seed. */
 function* freshSeeds(seedsEach: number, chosen: readonly Workload[]) {
-  for (let number = 0; number < seedsEach; number++) for (const workload of chosen) yield { seed: baseSeed + number, workload }
+  for (let number = 0; number < seedsEach; number++)
+    for (const workload of chosen) yield { seed: baseSeed + number, workload }
 }
 
 async function showOne(seed: number, workload: Workload): Promise<boolean> {

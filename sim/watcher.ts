@@ -71,7 +71,8 @@ export class Watcher implements StoreWatch, NetworkWatch {
       return
     }
     if (entry.kind === 'advance') {
-      if (entry.epoch !== before.epoch) this.violate(`law 5: ${node.name} wrote ${id} under epoch ${entry.epoch}, it is at ${before.epoch}`)
+      if (entry.epoch !== before.epoch)
+        this.violate(`law 5: ${node.name} wrote ${id} under epoch ${entry.epoch}, it is at ${before.epoch}`)
       this.#move(id, before, { ...pick(entry.progress), epoch: before.epoch, version, needs: before.needs })
     } else {
       this.#move(id, before, { ...pick(entry.progress), epoch: entry.epoch + 1, version, needs: before.needs })
@@ -79,7 +80,8 @@ export class Watcher implements StoreWatch, NetworkWatch {
   }
 
   #move(id: string, before: Seen, after: Seen): void {
-    if (!next[before.status].includes(after.status)) this.violate(`law 8: ${id} went from ${before.status} to ${after.status}`)
+    if (!next[before.status].includes(after.status))
+      this.violate(`law 8: ${id} went from ${before.status} to ${after.status}`)
     this.seen.set(id, after)
   }
 
@@ -92,7 +94,8 @@ export class Watcher implements StoreWatch, NetworkWatch {
     for (const { row } of claimed) {
       const before = this.seen.get(row.id)
       if (before === undefined) continue
-      if (row.epoch <= before.epoch) this.violate(`law 5: ${node.name} claimed ${row.id} without raising epoch ${before.epoch}`)
+      if (row.epoch <= before.epoch)
+        this.violate(`law 5: ${node.name} claimed ${row.id} without raising epoch ${before.epoch}`)
       this.#judgeOwner(row, before, { now, request })
       this.#judgeServices(row, before, { now, request })
       if (before.owner !== null) this.takeovers += 1
@@ -104,23 +107,35 @@ export class Watcher implements StoreWatch, NetworkWatch {
     if (before.owner === null || before.owner === by.request.owner) return
     const lease = this.#leases.get(before.owner)
     if (lease !== undefined && lease.until > by.now) {
-      this.violate(`law 5: ${row.id} was taken from ${before.owner}, whose lease has ${lease.until - by.now} ms left by the store's clock`)
+      this.violate(
+        `law 5: ${row.id} was taken from ${before.owner}, whose lease has ${lease.until - by.now} ms left by the store's clock`,
+      )
     }
   }
 
-  #judgeServices(row: StoredTransaction, before: Seen, by: { now: number; request: { services: readonly string[]; missingAfterMs: number } }): void {
+  #judgeServices(
+    row: StoredTransaction,
+    before: Seen,
+    by: { now: number; request: { services: readonly string[]; missingAfterMs: number } },
+  ): void {
     const covers = (services: readonly string[]) => row.needs.every((need) => services.includes(need))
     if (covers(by.request.services)) return
     const overdue = before.nextAt !== null && before.nextAt <= by.now - by.request.missingAfterMs
     const covered = [...this.#leases.values()].some((lease) => lease.until > by.now && covers(lease.services))
-    if (!overdue || covered) this.violate(`law 11: ${row.id} was claimed by an instance that cannot call ${row.needs.join(', ')}`)
+    if (!overdue || covered)
+      this.violate(`law 11: ${row.id} was claimed by an instance that cannot call ${row.needs.join(', ')}`)
   }
 
   left(node: SimulatedNode, call: Call): void {
     const durable = this.seen.get(call.transaction)
-    if (durable === undefined) return this.violate(`law 1: ${call.operation} of ${call.transaction} left before its begin was durable`)
+    if (durable === undefined) {
+      this.violate(`law 1: ${call.operation} of ${call.transaction} left before its begin was durable`)
+      return
+    }
     if (call.operation === 'compensate' && durable.status !== 'rolling-back' && durable.status !== 'rolled-back') {
-      this.violate(`law 1: ${node.name} sent compensate of ${call.transaction}/${call.branch} while it is durably ${durable.status}`)
+      this.violate(
+        `law 1: ${node.name} sent compensate of ${call.transaction}/${call.branch} while it is durably ${durable.status}`,
+      )
     }
     if (call.operation === 'action') this.#judgeOrder(call, durable)
   }
@@ -132,7 +147,9 @@ export class Watcher implements StoreWatch, NetworkWatch {
     const previous = steps[position - 1]?.state
     const builds = this.buildsOnDurable.get(call.transaction)?.has(position) === true
     if (builds && (previous === 'waiting' || previous === 'active')) {
-      this.violate(`law 1: action of ${call.transaction}/${call.branch} left before the result it builds on was durable`)
+      this.violate(
+        `law 1: action of ${call.transaction}/${call.branch} left before the result it builds on was durable`,
+      )
     }
   }
 
@@ -143,7 +160,8 @@ export class Watcher implements StoreWatch, NetworkWatch {
   shown(id: string, status: Status): void {
     const durable = this.seen.get(id)?.status
     const isFinal = status === 'committed' || status === 'rolled-back'
-    if (durable !== undefined && isFinal && durable !== status) this.violate(`law 1: ${id} was shown ${status}, durable is ${durable}`)
+    if (durable !== undefined && isFinal && durable !== status)
+      this.violate(`law 1: ${id} was shown ${status}, durable is ${durable}`)
   }
 
   expectStatus(id: string, status: Status): void {

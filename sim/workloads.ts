@@ -1,14 +1,8 @@
 import type { Faults } from './faults.ts'
 import { runJournal } from './journal-workload.ts'
-import { runWorld, type SeedOutcome } from './run-seed.ts'
+import { runWorld } from './run-world.ts'
+import type { Workload } from './workload.ts'
 import type { Scenario } from './world.ts'
-
-export interface Workload {
-  readonly name: string
-  /** What it is out to break. */
-  readonly aim: string
-  readonly run: (seed: number, note: (line: string) => void) => Promise<SeedOutcome>
-}
 
 function inWorld(name: string, aim: string, scenario: (seed: number) => Scenario): Workload {
   return { name, aim, run: (seed, note) => runWorld(seed, scenario(seed), note) }
@@ -18,13 +12,25 @@ const day = 24 * 3_600_000
 const everywhere: Scenario['reach'] = (_, services) => services
 const kept = { finished: 7 * day, ids: 31 * day }
 const evenOnes: Scenario['usesBarrier'] = (bank) => bank % 2 === 0
-const usual = { operations: 24, reach: everywhere, retention: kept, usesBarrier: evenOnes, amountMax: 400, cancels: 0.1, deadlines: 0.2 }
+const usual = {
+  operations: 24,
+  reach: everywhere,
+  retention: kept,
+  usesBarrier: evenOnes,
+  amountMax: 400,
+  cancels: 0.1,
+  deadlines: 0.2,
+}
 const asDrawn: Scenario['adjust'] = (faults) => faults
 
 /** Duplicates and late arrivals whatever the seed has drawn. */
 const duplicating: Scenario['adjust'] = (faults) => ({
   ...faults,
-  network: { ...faults.network, duplicate: Math.max(0.3, faults.network.duplicate), lostReply: Math.max(0.1, faults.network.lostReply) },
+  network: {
+    ...faults.network,
+    duplicate: Math.max(0.3, faults.network.duplicate),
+    lostReply: Math.max(0.1, faults.network.lostReply),
+  },
 })
 
 /** Coordinators that die again and again while steps run ahead of the journal. */
@@ -38,7 +44,12 @@ const crashing: Scenario['adjust'] = (faults) => ({
 /** Pauses beyond the lease and a store whose answers get lost, whatever the seed has drawn. */
 const wavering = (faults: Faults): Faults => ({
   ...faults,
-  store: { ...faults.store, failAfter: Math.max(0.03, faults.store.failAfter), late: Math.max(0.05, faults.store.late), lateMaxMs: 6_000 },
+  store: {
+    ...faults.store,
+    failAfter: Math.max(0.03, faults.store.failAfter),
+    late: Math.max(0.05, faults.store.late),
+    lateMaxMs: 6_000,
+  },
   coordinator: { ...faults.coordinator, pause: Math.max(0.002, faults.coordinator.pause), pauseMaxMs: 12_000 },
 })
 
@@ -75,11 +86,16 @@ export const workloads: readonly Workload[] = [
     deadlines: 0.5,
     adjust: crashing,
   })),
-  { name: 'journal', aim: 'laws 6 and 7: who is told "applied" was applied, whatever is merged and repeated', run: runJournal },
+  {
+    name: 'journal',
+    aim: 'laws 6 and 7: who is told "applied" was applied, whatever is merged and repeated',
+    run: runJournal,
+  },
 ]
 
 export function workloadNamed(name: string): Workload {
   const found = workloads.find((workload) => workload.name === name)
-  if (found === undefined) throw new Error(`no workload ${name}; there are ${workloads.map((one) => one.name).join(', ')}`)
+  if (found === undefined)
+    throw new Error(`no workload ${name}; there are ${workloads.map((one) => one.name).join(', ')}`)
   return found
 }

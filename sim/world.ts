@@ -2,21 +2,21 @@
  * One simulated installation: a store, coordinators that crash and come back, banks that crash and come back, and the network
  * between them.
  */
-import { createHash } from 'node:crypto'
 import {
   faultyNetwork,
   faultyStore,
-  RandomStreams,
   type RandomStream,
+  RandomStreams,
   Scheduler,
   type SharedStore,
   SimulatedNode,
   type SimulatedService,
   serviceClock,
+  sha256,
 } from '@lockstep/testkit'
 import { type Coordinator, createCoordinator } from 'lockstep'
-import { memoryBarrier } from 'lockstep/memory-database'
 import { memoryStore } from 'lockstep/memory'
+import { memoryBarrier } from 'lockstep/memory-database'
 import { type Call, type ParticipantSurroundings, silentLogger } from 'lockstep/ports'
 import { type Bank, openBank } from './bank.ts'
 import { drawFaults, type Faults, noFaults } from './faults.ts'
@@ -44,7 +44,6 @@ export interface RunningCoordinator {
 }
 
 const restartMaxMs = 8_000
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 export class World {
   readonly scenario: Scenario
@@ -92,7 +91,9 @@ export class World {
     const random = this.streams.fork('database')
     for (let number = 0; number < this.scenario.banks; number++) {
       const pause = (label: string) => this.#pauseAt(number, label, random)
-      this.banks.push(await openBank({ name: `bank-${number}`, barrier: this.scenario.usesBarrier(number), accounts, pause }))
+      this.banks.push(
+        await openBank({ name: `bank-${number}`, barrier: this.scenario.usesBarrier(number), accounts, pause }),
+      )
     }
     for (let number = 0; number < this.scenario.banks; number++) this.#startBank(number)
     for (let number = 0; number < this.scenario.coordinators; number++) this.#startCoordinator(number)
@@ -120,11 +121,15 @@ export class World {
   #startBank(number: number): void {
     const bank = this.banks[number]
     if (bank === undefined) return
-    const node = this.#node(`bank-${number}`, () => this.faults.participant, () => {
-      bank.database.crash()
-      this.#bankNodes[number] = null
-      this.#later(`bank-${number} restarts`, () => this.#startBank(number))
-    })
+    const node = this.#node(
+      `bank-${number}`,
+      () => this.faults.participant,
+      () => {
+        bank.database.crash()
+        this.#bankNodes[number] = null
+        this.#later(`bank-${number} restarts`, () => this.#startBank(number))
+      },
+    )
     this.#bankNodes[number] = node
     this.#services.set(bank.name, {
       node: () => this.#bankNodes[number] ?? null,
@@ -140,17 +145,27 @@ export class World {
   }
 
   #startCoordinator(number: number): void {
-    const node = this.#node(`coordinator-${number}`, () => this.faults.coordinator, () => {
-      this.coordinators[number] = null
-      this.#later(`coordinator-${number} restarts`, () => this.#startCoordinator(number))
-    })
+    const node = this.#node(
+      `coordinator-${number}`,
+      () => this.faults.coordinator,
+      () => {
+        this.coordinators[number] = null
+        this.#later(`coordinator-${number} restarts`, () => this.#startCoordinator(number))
+      },
+    )
     const names = this.banks.map((bank) => bank.name)
     const reaches = this.scenario.reach(number, names)
-    const network = { scheduler: this.scheduler, random: this.streams.fork('network'), faults: () => this.faults.network }
+    const network = {
+      scheduler: this.scheduler,
+      random: this.streams.fork('network'),
+      faults: () => this.faults.network,
+    }
     const coordinator = createCoordinator({
       store: faultyStore(this.#shared, node),
       transport: faultyNetwork({ ...network, services: this.#services, watch: this.watcher }, node, reaches),
-      services: Object.fromEntries(reaches.map((name) => [name, { url: `http://${name}.test`, barrier: this.#usesBarrier(name) }])),
+      services: Object.fromEntries(
+        reaches.map((name) => [name, { url: `http://${name}.test`, barrier: this.#usesBarrier(name) }]),
+      ),
       environment: node.environment,
       intake: 200,
       retention: this.scenario.retention,

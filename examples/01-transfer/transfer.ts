@@ -22,7 +22,9 @@ const Transfer = z.object({ from: z.string(), to: z.string(), amount: z.number()
 /** Moves money in one bank, in one database transaction with the barrier row of this branch. */
 function move(bank: DatabaseSync, branch: Branch, account: string, delta: number) {
   return branch.transact(bank, (tx) => {
-    const row = tx.prepare('update account set balance = balance + ? where id = ? returning balance').get(delta, account)
+    const row = tx
+      .prepare('update account set balance = balance + ? where id = ? returning balance')
+      .get(delta, account)
     if (row === undefined) refuse({ code: 'no-such-account', account })
     if (Number(row['balance']) < 0) refuse({ code: 'insufficient-funds', account })
     return { balance: Number(row['balance']) }
@@ -50,6 +52,8 @@ await coordinator.start()
 console.log('paid:   ', await coordinator.run(transfer, { from: 'ann', to: 'bob', amount: 30 }, { id: 'order-42' }))
 console.log('again:  ', await coordinator.run(transfer, { from: 'ann', to: 'bob', amount: 30 }, { id: 'order-42' }))
 console.log('refused:', await coordinator.run(transfer, { from: 'ann', to: 'nobody', amount: 5 }, { id: 'order-43' }))
-const [ann, bob] = [bankA, bankB].map((bank, at) => bank.prepare('select balance from account where id = ?').get(['ann', 'bob'][at] ?? ''))
+const [ann, bob] = [bankA, bankB].map((bank, at) =>
+  bank.prepare('select balance from account where id = ?').get(['ann', 'bob'][at] ?? ''),
+)
 console.log(`ann has ${ann?.['balance']}, bob has ${bob?.['balance']}`)
 await coordinator.stop()

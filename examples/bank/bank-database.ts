@@ -54,7 +54,9 @@ export async function prepareBank(url: string, accounts: readonly string[], bala
 
 /** Reads the books from the database itself, without asking any bank. */
 export async function readBooks(url: string): Promise<Books> {
-  const [accounts, movements] = url.startsWith('sqlite:') ? readSqlite(url.slice('sqlite:'.length)) : await readPostgres(url)
+  const [accounts, movements] = url.startsWith('sqlite:')
+    ? readSqlite(url.slice('sqlite:'.length))
+    : await readPostgres(url)
   return {
     balances: new Map(accounts.map(({ id, balance }) => [String(id), Number(balance)])),
     movements: movements.map((row) => ({
@@ -111,7 +113,10 @@ function openPostgres(url: string): BankDatabase {
     transact: (branch, work) =>
       branch.transact(pool, (tx) =>
         work(async ({ account, delta }) => {
-          const { rows } = await tx.query('update account set balance = balance + $1 where id = $2 returning balance', [delta, account])
+          const { rows } = await tx.query('update account set balance = balance + $1 where id = $2 returning balance', [
+            delta,
+            account,
+          ])
           if (rows[0] === undefined) return null
           const values = [branch.transaction, branch.name, branch.operation, account, delta]
           await tx.query('insert into ledger values ($1, $2, $3, $4, $5)', values)

@@ -15,7 +15,9 @@ const { values } = parseArgs({
 
 const database = await openBank(values.database)
 const server = createServer(nodeListener(createHandler({ participants: bankParticipants(values.name, database) })))
-server.listen(Number(values.port), '127.0.0.1', () => console.log(`${values.name} listens on http://127.0.0.1:${values.port}`))
+server.listen(Number(values.port), '127.0.0.1', () =>
+  console.log(`${values.name} listens on http://127.0.0.1:${values.port}`),
+)
 
 process.once('SIGTERM', () => {
   server.close(() => void database.close().then(() => process.exit(0)))

@@ -25,7 +25,14 @@ export async function audit(installation: Installation, expectedTransfers: numbe
   return [
     { name: 'no money was lost or made', held: total === expected, detail: `${total} of ${expected}` },
     { name: 'every transfer has ended', held: ended === expectedTransfers, detail: `${ended} of ${expectedTransfers}` },
-    { name: 'each transfer is all or nothing', held: torn.length === 0 && strangers.length === 0, detail: listed(torn.map(([id]) => id), strangers) },
+    {
+      name: 'each transfer is all or nothing',
+      held: torn.length === 0 && strangers.length === 0,
+      detail: listed(
+        torn.map(([id]) => id),
+        strangers,
+      ),
+    },
     { name: 'nothing took effect twice', held: effects.doubled.length === 0, detail: listed(effects.doubled, []) },
   ]
 }

@@ -3,7 +3,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePorts, type RunningPostgres, type ServiceProcess, startPostgres, startServiceProcess } from '@lockstep/testkit'
+import {
+  freePorts,
+  type RunningPostgres,
+  type ServiceProcess,
+  startPostgres,
+  startServiceProcess,
+} from '@lockstep/testkit'
 import { prepareBank } from '../bank/bank-database.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -38,9 +44,22 @@ export async function install(options: { readonly postgres: boolean }): Promise<
   writeFileSync(servicesFile, JSON.stringify(services))
   const store = `sqlite:${join(directory, 'lockstep.db')}`
   const url = `http://127.0.0.1:${port}`
-  const serve = ['packages/server/bin/lockstep.js', 'serve', '--port', String(port), '--store', store, '--services', servicesFile]
+  const serve = [
+    'packages/server/bin/lockstep.js',
+    'serve',
+    '--port',
+    String(port),
+    '--store',
+    store,
+    '--services',
+    servicesFile,
+  ]
   const coordinator = part({ name: 'lockstep', args: serve, directory, isReady: () => answers(`${url}/readyz`) })
-  const banks = await Promise.all(names.map((name, at) => makeBank({ name, port: bankPorts[at] ?? 0, directory, postgres: at === 1 ? postgres : null })))
+  const banks = await Promise.all(
+    names.map((name, at) =>
+      makeBank({ name, port: bankPorts[at] ?? 0, directory, postgres: at === 1 ? postgres : null }),
+    ),
+  )
   return { url, directory, coordinator, banks, close: () => close([coordinator, ...banks], postgres, directory) }
 }
 
@@ -51,7 +70,12 @@ interface BankSettings {
   readonly postgres: RunningPostgres | null
 }
 
-async function makeBank({ name, port, directory, postgres }: BankSettings): Promise<Part & { readonly database: string }> {
+async function makeBank({
+  name,
+  port,
+  directory,
+  postgres,
+}: BankSettings): Promise<Part & { readonly database: string }> {
   const database = postgres === null ? `sqlite:${join(directory, `${name}.db`)}` : await postgres.createDatabase()
   await prepareBank(database, accounts, openingBalance)
   const args = ['examples/bank/main.ts', '--name', name, '--port', String(port), '--database', database]

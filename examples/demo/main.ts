@@ -7,7 +7,7 @@
  */
 import { parseArgs } from 'node:util'
 import { audit, totalMoney } from './audit.ts'
-import { accounts, install, type Installation, openingBalance, type Part } from './installation.ts'
+import { accounts, type Installation, install, openingBalance, type Part } from './installation.ts'
 import { Screen } from './screen.ts'
 import { Initiator, planTransfers } from './transfers.ts'
 
@@ -39,9 +39,13 @@ try {
 process.exit(held ? 0 : 1)
 
 async function run({ coordinator, banks, url }: Installation): Promise<boolean> {
-  screen.say(`Lockstep: ${transfersInAll} transfers between two banks (${values.databases}), with kill -9 in the middle.`)
+  screen.say(
+    `Lockstep: ${transfersInAll} transfers between two banks (${values.databases}), with kill -9 in the middle.`,
+  )
   await Promise.all([coordinator, ...banks].map((part) => part.start()))
-  screen.say(`A coordinator and two banks are up as processes of their own; ${2 * accounts.length} accounts hold ${2 * accounts.length * openingBalance}.`)
+  screen.say(
+    `A coordinator and two banks are up as processes of their own; ${2 * accounts.length} accounts hold ${2 * accounts.length * openingBalance}.`,
+  )
   const initiator = new Initiator(url)
   const [bank] = banks
   const show = setInterval(() => void refresh(initiator), 500)
@@ -80,10 +84,14 @@ async function killAt({ initiator, at, part, what }: Kill): Promise<void> {
 
 async function report({ tally }: Initiator): Promise<boolean> {
   const checks = await audit(installation, transfersInAll)
-  screen.say(`${tally.committed} committed, ${tally.rolledBack} rolled back because a bank refused, ${tally.held} held; ${tally.repeated} begins were repeated while the coordinator was away.`)
+  screen.say(
+    `${tally.committed} committed, ${tally.rolledBack} rolled back because a bank refused, ${tally.held} held; ${tally.repeated} begins were repeated while the coordinator was away.`,
+  )
   for (const check of checks) screen.say(`${check.held ? 'held  ' : 'BROKEN'}  ${check.name}: ${check.detail}`)
   const all = checks.every((check) => check.held) && tally.rolledBack > 0
-  screen.say(all ? 'A bank and the coordinator were killed with kill -9 in the middle. Every check held.' : 'A CHECK IS BROKEN.')
+  screen.say(
+    all ? 'A bank and the coordinator were killed with kill -9 in the middle. Every check held.' : 'A CHECK IS BROKEN.',
+  )
   return all
 }
 

@@ -36,7 +36,8 @@ export const steps: readonly Step[] = [
   },
   vitestStep,
   program('simulator', 'sim/main.ts', ['--smoke'], 2 * minuteMs),
-  program('crash smoke', 'crash/main.ts', ['--smoke'], 3 * minuteMs),
+  program('mutants', 'sim/mutants.ts', ['--smoke'], minuteMs),
+  program('crash smoke', 'crash/main.ts', ['--smoke'], 4 * minuteMs),
 ]
 
 export function isMissing(step: Step): boolean {

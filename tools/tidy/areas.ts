@@ -32,7 +32,6 @@ export const allowedAreas: Readonly<Record<string, readonly string[]>> = {
   stores: ['ports', 'errors.ts'],
   transports: contracts,
   client: contracts,
-  testing: ['ports', 'errors.ts'],
 }
 
 /** The areas that must run in a simulator, so they may take nothing from outside but a type. */

@@ -7,7 +7,15 @@ import { pgBarrier } from './adapters/pg.ts'
 import { Coordinator } from './coordinator/coordinator.ts'
 import { nodeEnvironment } from './environment/node.ts'
 import type { LockstepError } from './errors.ts'
-import type { BarrierDatabase, Environment, Logger, Pattern, PatternMachine, TransactionStore, Transport } from './ports/index.ts'
+import type {
+  BarrierDatabase,
+  Environment,
+  Logger,
+  Pattern,
+  PatternMachine,
+  TransactionStore,
+  Transport,
+} from './ports/index.ts'
 import { silentLogger } from './ports/index.ts'
 import type { ParticipantDefinition } from './ports/participant.ts'
 import { type Duration, durationMs } from './protocol/index.ts'
@@ -72,7 +80,9 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     store,
     transport,
     targets: targetDirectory({ participants, services, urls }),
-    services: [...new Set([...services.keys(), ...participants.map((one) => one.name.slice(0, one.name.indexOf('.')))])].sort(),
+    services: [
+      ...new Set([...services.keys(), ...participants.map((one) => one.name.slice(0, one.name.indexOf('.')))]),
+    ].sort(),
     machines,
     environment,
     logger,

@@ -19,7 +19,9 @@ function sources(): string {
 it('every code is documented with its status, its outcome and what to do', () => {
   for (const [code, row] of Object.entries(errorTable)) {
     const again = row.retriable ? 'yes' : 'no'
-    expect(documented).toContain(`| \`${code}\` | ${row.status} | ${row.title} | ${row.outcome} | ${again} | ${row.next} |`)
+    expect(documented).toContain(
+      `| \`${code}\` | ${row.status} | ${row.title} | ${row.outcome} | ${again} | ${row.next} |`,
+    )
   }
 })
 

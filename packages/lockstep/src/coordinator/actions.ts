@@ -31,7 +31,9 @@ export async function actOn(
   const row = await changes.read(id)
   if (row === null) return null
   if (row.held !== null && row.endedAt === null && action === 'retry') {
-    await changes.mark(id, operator, (current, now) => (current.held === null ? current : resumed(current, machineOf(current), now)))
+    await changes.mark(id, operator, (current, now) =>
+      current.held === null ? current : resumed(current, machineOf(current), now),
+    )
   }
   return changes.change(id, { kind: 'act', action, branch, reason }, operator)
 }

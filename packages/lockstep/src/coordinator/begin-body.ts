@@ -51,7 +51,8 @@ export function readBegin(body: unknown, { machines, targets, sha256 }: BeginRea
   if (machine === undefined) checker.done()
   const plan = planOf(checker, body, { machine, targets })
   checker.done()
-  if (machine === undefined || plan === undefined) throw new LockstepError('LOCKSTEP_BUG', { message: 'a begin without a plan' })
+  if (machine === undefined || plan === undefined)
+    throw new LockstepError('LOCKSTEP_BUG', { message: 'a begin without a plan' })
   return { id: body['id'] as string, pattern: machine.pattern, contentHash, labels, waitMs, plan }
 }
 
@@ -61,7 +62,11 @@ function hashOf(body: JsonObject, sha256: Sha256): string {
   return sha256(canonicalJson(content))
 }
 
-function planOf(checker: Checker, body: JsonObject, by: { machine: PatternMachine | undefined; targets: TargetDirectory }) {
+function planOf(
+  checker: Checker,
+  body: JsonObject,
+  by: { machine: PatternMachine | undefined; targets: TargetDirectory },
+) {
   try {
     return by.machine?.plan(body, by.targets)
   } catch (error) {
@@ -91,9 +96,13 @@ function readLabels(checker: Checker, body: JsonObject): Record<string, string> 
   if (entries.length > labelsMax) checker.add('/labels', `must be at most ${labelsMax}`)
   const read: [string, string][] = []
   for (const [key, value] of entries) {
-    if (!/^[A-Za-z0-9._:~-]{1,64}$/.test(key)) checker.add('/labels', 'a key is 1 to 64 characters of A-Z a-z 0-9 . _ : ~ -')
+    if (!/^[A-Za-z0-9._:~-]{1,64}$/.test(key))
+      checker.add('/labels', 'a key is 1 to 64 characters of A-Z a-z 0-9 . _ : ~ -')
     else if (typeof value !== 'string' || value.length > 256 || hasControls(value)) {
-      checker.add(`/labels/${key.replaceAll('~', '~0')}`, 'must be a text of at most 256 characters without control characters')
+      checker.add(
+        `/labels/${key.replaceAll('~', '~0')}`,
+        'must be a text of at most 256 characters without control characters',
+      )
     } else read.push([key, value])
   }
   return Object.fromEntries(read)

@@ -3,7 +3,14 @@
  * through its memory; else the row is claimed in the statement that changes it (epoch + 1), and driven here from then on.
  */
 import { LockstepError } from '../errors.ts'
-import type { AuditRow, Event, OperatorColumns, StoredTransaction, Transaction, TransactionStore } from '../ports/index.ts'
+import type {
+  AuditRow,
+  Event,
+  OperatorColumns,
+  StoredTransaction,
+  Transaction,
+  TransactionStore,
+} from '../ports/index.ts'
 import type { Driver, Snapshot } from './driver.ts'
 import type { Journal } from './journal.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -58,7 +65,11 @@ export class Changes {
   }
 
   /** Hold and resume: the operator's columns alone, whoever drives the transaction. */
-  async mark(id: string, operator: Operator, columns: (row: StoredTransaction, now: number) => OperatorColumns): Promise<Snapshot | null> {
+  async mark(
+    id: string,
+    operator: Operator,
+    columns: (row: StoredTransaction, now: number) => OperatorColumns,
+  ): Promise<Snapshot | null> {
     const { driver, journal, storeClock } = this.#parts
     for (let round = 0; round < roundsMax; round++) {
       const row = await this.read(id)
@@ -91,7 +102,8 @@ export class Changes {
     const before = toTransaction(row)
     const claim = { takeover: row.owner !== null }
     const advanced = driver.machineOf(row.pattern).advance(before, { ...event, claim }, storeClock.now())
-    if (advanced.refusal !== undefined) throw new LockstepError(advanced.refusal.code, { message: advanced.refusal.message })
+    if (advanced.refusal !== undefined)
+      throw new LockstepError(advanced.refusal.code, { message: advanced.refusal.message })
     const { transaction } = advanced
     if (event.kind === 'decide' && transaction.status === before.status) return snapshotOf(row)
     // What this instance cannot call is decided here and driven by whoever can (law 11).
@@ -128,7 +140,15 @@ export class Changes {
 
   #audit({ by, action, branch, reason }: Operator) {
     return (before: Transaction, after: Transaction): AuditRow => {
-      return { at: this.#parts.storeClock.now(), by, action, branch, reason, before: stateWord(before), after: stateWord(after) }
+      return {
+        at: this.#parts.storeClock.now(),
+        by,
+        action,
+        branch,
+        reason,
+        before: stateWord(before),
+        after: stateWord(after),
+      }
     }
   }
 }
@@ -150,4 +170,3 @@ export function expired(row: StoredTransaction): LockstepError {
   const message = `Transaction ${row.id} ended as ${row.status}; its details are past retention.`
   return new LockstepError('LOCKSTEP_EXPIRED', { message, details: { id: row.id, status: row.status } })
 }
-

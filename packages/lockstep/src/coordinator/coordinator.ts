@@ -25,9 +25,9 @@ import { Ownership } from './ownership.ts'
 import { Recovery } from './recovery.ts'
 import { Retention, type RetentionSettings } from './retention.ts'
 import { StoreClock } from './store-clock.ts'
+import { present, presentListed, snapshotOf } from './view.ts'
 import { isSettled, Waiters } from './waiters.ts'
 import { within } from './within.ts'
-import { present, presentListed, snapshotOf } from './view.ts'
 
 export interface CoordinatorParts {
   readonly store: TransactionStore
@@ -170,7 +170,11 @@ export class Coordinator {
   }
 
   /** Begins what a builder describes and waits for its end. */
-  async run<Input, Output>(runnable: Runnable<Input, Output>, input: Input, options: RunOptions): Promise<RunOutcome<Output>> {
+  async run<Input, Output>(
+    runnable: Runnable<Input, Output>,
+    input: Input,
+    options: RunOptions,
+  ): Promise<RunOutcome<Output>> {
     const { id, wait = 60_000, deadline, labels } = options
     const given = { ...(deadline === undefined ? {} : { deadline }), ...(labels === undefined ? {} : { labels }) }
     const body = { ...runnable.body(input), ...given, id, wait } as BeginBody
@@ -198,7 +202,11 @@ export class Coordinator {
    * Takes the decision. The first durable one wins; the same one again is answered alike. Rolling back an id that was never begun
    * leaves a tombstone, so that a late begin is refused. Committing such an id: `LOCKSTEP_NOT_FOUND`.
    */
-  async decide(id: string, decision: 'commit' | 'rollback', options: { readonly waitMs?: number } = {}): Promise<TransactionBody> {
+  async decide(
+    id: string,
+    decision: 'commit' | 'rollback',
+    options: { readonly waitMs?: number } = {},
+  ): Promise<TransactionBody> {
     this.#mustRun()
     checkTransactionId(id)
     const snapshot = await this.#answered(this.#decided(id, decision), id)
@@ -248,9 +256,13 @@ export class Coordinator {
     this.#retention.stop()
     await this.#recovery.stop()
     if (!failed) await this.#handBack()
-    this.#release(new LockstepError('LOCKSTEP_STOPPING', { message: 'The coordinator is stopping.', outcome: 'unknown' }))
+    this.#release(
+      new LockstepError('LOCKSTEP_STOPPING', { message: 'The coordinator is stopping.', outcome: 'unknown' }),
+    )
     await this.#parts.transport.close()
-    await this.#parts.store.close().catch((error) => this.#parts.logger.warn({ error: messageOf(error) }, 'closing the store'))
+    await this.#parts.store
+      .close()
+      .catch((error) => this.#parts.logger.warn({ error: messageOf(error) }, 'closing the store'))
     this.#phase = 'stopped'
   }
 
@@ -411,7 +423,8 @@ export class Coordinator {
 
   #mustRun(): void {
     if (this.#phase === 'running') return
-    if (this.#phase === 'failed') throw new LockstepError('LOCKSTEP_STORE_FAILED', { message: 'The store has failed.', outcome: 'not-applied' })
+    if (this.#phase === 'failed')
+      throw new LockstepError('LOCKSTEP_STORE_FAILED', { message: 'The store has failed.', outcome: 'not-applied' })
     const message = this.#phase === 'new' ? 'The coordinator was not started.' : 'The coordinator is stopping.'
     throw new LockstepError('LOCKSTEP_STOPPING', { message })
   }

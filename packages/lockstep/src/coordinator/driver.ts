@@ -115,7 +115,11 @@ export class Driver {
    * A decision or an operator's action on a transaction that is driven here. Resolves when it is durable; null when the
    * transaction left meanwhile and the caller must look again. Throws the machine's refusal, once what it rests on is durable.
    */
-  async apply(active: Active, event: Event, audit?: (before: Transaction, after: Transaction) => AuditRow): Promise<Snapshot | null> {
+  async apply(
+    active: Active,
+    event: Event,
+    audit?: (before: Transaction, after: Transaction) => AuditRow,
+  ): Promise<Snapshot | null> {
     const before = active.transaction
     const advanced = this.#advance(active, event)
     if (advanced.refusal !== undefined) {
@@ -184,7 +188,8 @@ export class Driver {
   /** Short waits stay here on the one timer; long ones are parked. */
   #restOrWait(active: Active): void {
     if (this.#shouldPark(active)) void this.#write(active, { urgent: true, park: true })
-    else if (active.calls === 0 && active.transaction.nextAt !== null) this.#wakes.add(active.id, active.transaction.nextAt)
+    else if (active.calls === 0 && active.transaction.nextAt !== null)
+      this.#wakes.add(active.id, active.transaction.nextAt)
   }
 
   async #write(active: Active, how: { urgent: boolean; park: boolean; audit?: AuditRow }): Promise<boolean> {
@@ -220,7 +225,11 @@ export class Driver {
     }
   }
 
-  #written(active: Active, result: EntryResult, at: { change: number; transaction: Transaction; updatedAt: number }): boolean {
+  #written(
+    active: Active,
+    result: EntryResult,
+    at: { change: number; transaction: Transaction; updatedAt: number },
+  ): boolean {
     if (active.gone) return false
     if (result.kind !== 'applied') {
       this.#lose(active, result)
@@ -342,7 +351,8 @@ export class Driver {
 
   #woken(id: string): void {
     const active = this.#actives.get(id)
-    const due = active !== undefined && active.parkedAt === null && active.calls === 0 && active.transaction.endedAt === null
+    const due =
+      active !== undefined && active.parkedAt === null && active.calls === 0 && active.transaction.endedAt === null
     if (due) void this.#accept(active, this.#advance(active, { kind: 'woke' }))
   }
 

@@ -4,7 +4,10 @@ import type { Entry, EntryResult, TransactionStore } from '../ports/index.ts'
  * The known bug L7, kept to show that the simulator catches it: an unanswered COMMIT is settled by a read. The lost COMMIT may
  * land after the read.
  */
-export async function settleByReading(store: TransactionStore, entries: readonly Entry[]): Promise<readonly EntryResult[]> {
+export async function settleByReading(
+  store: TransactionStore,
+  entries: readonly Entry[],
+): Promise<readonly EntryResult[]> {
   const ids = entries.map((entry) => (entry.kind === 'insert' ? entry.row.id : entry.id))
   const rows = new Map((await store.read(ids).catch(() => [])).map((row) => [row.id, row]))
   return entries.map((entry, position): EntryResult => {

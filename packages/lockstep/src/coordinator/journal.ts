@@ -174,7 +174,11 @@ export class Journal {
         return results
       } catch (error) {
         if (isLockstepError(error, 'LOCKSTEP_STORE_FAILED')) this.#fail(error)
-        else logger.warn({ store: store.name, tries, error: messageOf(error) }, 'the store did not answer a batch; repeating it')
+        else
+          logger.warn(
+            { store: store.name, tries, error: messageOf(error) },
+            'the store did not answer a batch; repeating it',
+          )
         if (mutant('L7-unknown-commit-is-read')) return settleByReading(store, entries)
         await this.#pause(Math.min(repeatMaxMs, repeatFirstMs * 2 ** Math.min(tries, 10)))
       }

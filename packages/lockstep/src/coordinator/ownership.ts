@@ -1,5 +1,5 @@
-import type { Environment, HeartbeatAnswer, Logger, Timer, TransactionStore } from '../ports/index.ts'
 import { messageOf } from '../errors.ts'
+import type { Environment, HeartbeatAnswer, Logger, Timer, TransactionStore } from '../ports/index.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /** One lease row per instance: short, because safety never rests on it. */

@@ -1,4 +1,13 @@
-import type { AttemptRow, Held, Json, OperatorColumns, Progress, RollbackReason, StoredTransaction, Transaction } from '../ports/index.ts'
+import type {
+  AttemptRow,
+  Held,
+  Json,
+  OperatorColumns,
+  Progress,
+  RollbackReason,
+  StoredTransaction,
+  Transaction,
+} from '../ports/index.ts'
 
 /**
  * A transaction as text and back. The store keeps `state` byte for byte and looks at nothing in it.
@@ -68,7 +77,11 @@ export function toProgress(transaction: Transaction, { owner, now, spilled }: Wr
     nextAt: endedAt === null ? dueAt(transaction, owner, now) : null,
     owner: endedAt !== null ? null : owner,
   }
-  return { progress, spill: transaction.attempts.slice(0, surplus).map(storableAttempt), kept: { ...transaction, attempts } }
+  return {
+    progress,
+    spill: transaction.attempts.slice(0, surplus).map(storableAttempt),
+    kept: { ...transaction, attempts },
+  }
 }
 
 /** What has an owner is due at once if that owner dies, also when it is held: a resume may come after that death. */

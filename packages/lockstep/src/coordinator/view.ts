@@ -12,11 +12,17 @@ export function snapshotOf(row: StoredTransaction): Snapshot {
   return { transaction: toTransaction(row), base: row, version, updatedAt, spilled: spilledIn(row) }
 }
 
-export function present(snapshot: Snapshot, by: { store: string; machine: PatternMachine | undefined; older: readonly AttemptRow[] }): TransactionBody {
+export function present(
+  snapshot: Snapshot,
+  by: { store: string; machine: PatternMachine | undefined; older: readonly AttemptRow[] },
+): TransactionBody {
   const { transaction } = snapshot
   const described = by.machine?.describe(transaction) ?? nothing
   const attempts = attemptsByBranch([...by.older, ...transaction.attempts])
-  const branches: BranchBody[] = described.branches.map((branch) => ({ ...branch, attempts: attempts.get(branch.name) ?? [] }))
+  const branches: BranchBody[] = described.branches.map((branch) => ({
+    ...branch,
+    attempts: attempts.get(branch.name) ?? [],
+  }))
   const { base, version, updatedAt } = snapshot
   return { ...head(transaction, { base, version, updatedAt, store: by.store }), ...pick(described), branches }
 }
@@ -55,7 +61,14 @@ function head(transaction: Head, by: { base: StoredTransaction; version: number;
 function attemptsByBranch(attempts: readonly AttemptRow[]): Map<string, AttemptBody[]> {
   const found = new Map<string, AttemptBody[]>()
   for (const { branch, operation, number, startedAt, durationMs, outcome, error } of attempts) {
-    const body = { operation, number, startedAt: iso(startedAt), durationMs, outcome: outcome as AttemptBody['outcome'], error }
+    const body = {
+      operation,
+      number,
+      startedAt: iso(startedAt),
+      durationMs,
+      outcome: outcome as AttemptBody['outcome'],
+      error,
+    }
     const list = found.get(branch)
     if (list === undefined) found.set(branch, [body])
     else list.push(body)
@@ -74,7 +87,9 @@ export function iso(at: number): string {
   const days = Math.floor(at / dayMs)
   const ms = at - days * dayMs
   const { year, month, day } = civil(days)
-  const time = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60, Math.floor(ms / 1_000) % 60].map((part) => pad(part, 2))
+  const time = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60, Math.floor(ms / 1_000) % 60].map((part) =>
+    pad(part, 2),
+  )
   return `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}T${time.join(':')}.${pad(ms % 1_000, 3)}Z`
 }
 

@@ -10,9 +10,9 @@ export type Sent<Result> = [Result] extends [undefined] ? null : Result extends 
 export type JsonOutput<Result> = [Result] extends [Json]
   ? Result
   : Result extends string | number | boolean | null | undefined
-  ? Result
-  : Result extends bigint | symbol | Date | RegExp | Error | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
-    ? never
-    : Result extends (...parameters: never[]) => unknown
+    ? Result
+    : Result extends bigint | symbol | Date | RegExp | Error | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
       ? never
-      : { [Key in keyof Result]: JsonOutput<Result[Key]> }
+      : Result extends (...parameters: never[]) => unknown
+        ? never
+        : { [Key in keyof Result]: JsonOutput<Result[Key]> }

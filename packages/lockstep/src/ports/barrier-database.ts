@@ -42,7 +42,11 @@ export interface BarrierDatabase {
   /** What `recognises` takes, in words, with package and tested range: part of the error for a handle nobody knows. */
   readonly accepts?: string
   recognises(handle: unknown): boolean
-  transact<T>(handle: unknown, run: (tx: unknown, rows: BarrierRows) => Promise<T>, options: { readonly lockWaitMs: number }): Promise<T>
+  transact<T>(
+    handle: unknown,
+    run: (tx: unknown, rows: BarrierRows) => Promise<T>,
+    options: { readonly lockWaitMs: number },
+  ): Promise<T>
 }
 
 /** Somebody else holds the key or the database longer than the lock wait: ask again later. */

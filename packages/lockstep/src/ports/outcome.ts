@@ -24,4 +24,13 @@ export type Outcome =
 
 export type UnknownCode = 'try-missing' | 'older-than-barrier' | 'takeover' | 'timeout'
 
-export type Operation = 'action' | 'compensate' | 'try' | 'confirm' | 'cancel' | 'commit' | 'rollback' | 'deliver' | 'check'
+export type Operation =
+  | 'action'
+  | 'compensate'
+  | 'try'
+  | 'confirm'
+  | 'cancel'
+  | 'commit'
+  | 'rollback'
+  | 'deliver'
+  | 'check'

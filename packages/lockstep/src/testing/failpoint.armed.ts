@@ -18,7 +18,9 @@ const passed = new Map<string, number>()
 function parse(text: string): Map<string, Armed> {
   const points = new Map<string, Armed>()
   for (const part of text.split(';').filter((piece) => piece.trim() !== '')) {
-    const match = /^\s*([\w.-]+)=(?:(\d+(?:\.\d+)?)%)?(?:(\d+)\*)?(off|exit|throw|sleep|pause)(?:\((\d+)\))?\s*$/.exec(part)
+    const match = /^\s*([\w.-]+)=(?:(\d+(?:\.\d+)?)%)?(?:(\d+)\*)?(off|exit|throw|sleep|pause)(?:\((\d+)\))?\s*$/.exec(
+      part,
+    )
     if (match === null) throw new Error(`LOCKSTEP_FAILPOINTS: "${part}" is not name=[p%][count*]task(arg)`)
     const [, name = '', percent, count, task = 'off', argument] = match
     points.set(name, {

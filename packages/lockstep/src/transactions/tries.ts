@@ -80,15 +80,16 @@ export function attemptRow(event: OutcomeEvent): AttemptRow {
 }
 
 function errorOf(outcome: Outcome): string | null {
-  if (outcome.kind === 'unknown') return outcome.code === undefined ? outcome.error : `${outcome.code}: ${outcome.error}`
-  if (outcome.kind === 'refused') return refusalText(outcome.reason)
+  if (outcome.kind === 'unknown') return cut(outcome.code === undefined ? outcome.error : `${outcome.code}: ${outcome.error}`)
+  if (outcome.kind === 'refused') return cut(JSON.stringify(outcome.reason ?? null))
   return null
 }
 
-const refusalTextMax = 500
+/** Attempts are stored with the transaction: what a participant says must not make its row grow without bound. */
+const errorCharactersMax = 500
 
-function refusalText(reason: unknown): string {
-  return JSON.stringify(reason ?? null).slice(0, refusalTextMax)
+function cut(text: string): string {
+  return text.slice(0, errorCharactersMax)
 }
 
 export function unknownCode(outcome: Outcome): UnknownCode | undefined {

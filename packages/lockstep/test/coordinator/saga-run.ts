@@ -38,6 +38,8 @@ export class SagaRun {
   refusal: Advance['refusal']
   jitter = 0.5
   alarms = 0
+  /** The last event was a takeover: what was out before is somebody else's. */
+  justClaimed = false
 
   constructor(given: readonly StepSpec[], body: Readonly<Record<string, Json>> = {}) {
     const plan = sagaPattern.plan({ input: { amount: 5 }, ...body, steps: given }, testTargets)
@@ -122,6 +124,7 @@ export class SagaRun {
 
   /** The owner died, and another one takes the saga. */
   takeover(): this {
+    this.justClaimed = true
     return this.feed({ kind: 'woke', claim: { takeover: true } })
   }
 

@@ -45,7 +45,9 @@ export function faultyNetwork(parts: NetworkParts, node: SimulatedNode, reaches:
       parts.watch.left(node, call)
       return new Promise((resolve) => {
         const settle = (outcome: Outcome) => resolve(outcome)
-        node.deliver(call.timeoutMs, 'call timeout', () => settle({ kind: 'unknown', error: 'no answer', code: 'timeout' }))
+        node.deliver(call.timeoutMs, 'call timeout', () =>
+          settle({ kind: 'unknown', error: 'no answer', code: 'timeout' }),
+        )
         const service = parts.services.get(serviceOf(call.target))
         if (service !== undefined) send(parts, service, { call, node, settle })
       })
@@ -67,7 +69,8 @@ function send(parts: NetworkParts, service: SimulatedService, sending: Sending):
   const delayMs = random.integer('request-delay', 0, delayMaxMs)
   const secondMs = random.integer('duplicate-delay', 0, 3 * delayMaxMs)
   if (!lost) scheduler.after(delayMs, arrival(sending.call), () => arrive(parts, service, sending))
-  if (twice) scheduler.after(delayMs + secondMs, `${arrival(sending.call)} (duplicate)`, () => arrive(parts, service, sending))
+  if (twice)
+    scheduler.after(delayMs + secondMs, `${arrival(sending.call)} (duplicate)`, () => arrive(parts, service, sending))
 }
 
 function arrival({ operation, transaction, branch, attempt }: Call): string {
@@ -81,7 +84,8 @@ function arrive(parts: NetworkParts, service: SimulatedService, { call, node, se
   const backMs = random.integer('reply-delay', 0, delayMaxMs)
   if (there === null) {
     const outcome = { kind: 'unknown', error: 'connection refused', unreached: true } as const
-    return node.deliver(backMs, 'connection refused', () => settle(outcome))
+    node.deliver(backMs, 'connection refused', () => settle(outcome))
+    return
   }
   const participant = service.participants.get(call.target)
   if (participant === undefined) throw new Error(`no participant ${call.target}`)

@@ -99,7 +99,12 @@ function lateCommit(
   })
 }
 
-function throughNetwork<T>(shared: SharedStore, node: SimulatedNode, label: string, effect: () => Promise<T>): Promise<T> {
+function throughNetwork<T>(
+  shared: SharedStore,
+  node: SimulatedNode,
+  label: string,
+  effect: () => Promise<T>,
+): Promise<T> {
   const { random, faults, scheduler } = shared
   const { failBefore, failAfter, slowMaxMs } = faults()
   const failsBefore = random.chance(`${label}-fail-before`, failBefore)

@@ -19,7 +19,9 @@ export class RandomStreams {
   fork(purpose: string): RandomStream {
     const known = this.#streams.get(purpose)
     if (known !== undefined) return known
-    const stream = new RandomStream(hash(`${this.#seed}/${purpose}`), (label, value) => this.#onDraw(purpose, label, value))
+    const stream = new RandomStream(hash(`${this.#seed}/${purpose}`), (label, value) =>
+      this.#onDraw(purpose, label, value),
+    )
     this.#streams.set(purpose, stream)
     return stream
   }

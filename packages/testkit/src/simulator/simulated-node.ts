@@ -78,7 +78,8 @@ export class SimulatedNode {
       this.crash()
       return true
     }
-    if (random.chance('pause', pause)) this.#pausedUntil = scheduler.now() + random.integer('pause-length', 1, pauseMaxMs)
+    if (random.chance('pause', pause))
+      this.#pausedUntil = scheduler.now() + random.integer('pause-length', 1, pauseMaxMs)
     return false
   }
 

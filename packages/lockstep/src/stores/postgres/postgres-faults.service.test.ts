@@ -9,127 +9,130 @@ import type { OpenedStore } from '../../../../testkit/src/store-conformance/stor
 import { batchStatement } from './batch-statement.ts'
 import { batchValues } from './batch-values.ts'
 
-describe.runIf(testsWithPostgres())('a PostgreSQL store, when the server is hurt', () => {
-  let server: RunningPostgres
-  let harness: Awaited<ReturnType<typeof postgresHarness>>
-  let opened: OpenedStore
-  const used: OpenedStore[] = []
+if (testsWithPostgres())
+  describe('a PostgreSQL store, when the server is hurt', () => {
+    let server: RunningPostgres
+    let harness: Awaited<ReturnType<typeof postgresHarness>>
+    let opened: OpenedStore
+    const used: OpenedStore[] = []
 
-  beforeAll(async () => {
-    // fsync stays on: what was acknowledged must survive a kill.
-    server = await startPostgres({ private: true })
-    harness = await postgresHarness(server)
-  })
-  afterAll(async () => {
-    await Promise.all(used.map((store) => store.dispose()))
-    await server?.stop()
-  })
+    beforeAll(async () => {
+      // fsync stays on: what was acknowledged must survive a kill.
+      server = await startPostgres({ private: true })
+      harness = await postgresHarness(server)
+    })
+    afterAll(async () => {
+      await Promise.all(used.map((store) => store.dispose()))
+      await server?.stop()
+    })
 
-  const open = async (): Promise<OpenedStore> => {
-    opened = await harness.create()
-    used.push(opened)
-    return opened
-  }
-
-  test('batches whose backends are terminated are repeated, and each is done once', async () => {
-    const { store } = await open()
-    let terminated = 0
-    let loading = true
-    const terminate = async (): Promise<void> => {
-      while (loading) {
-        const rows = await runSql(
-          server.url,
-          "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep' and state <> 'idle'",
-        )
-        terminated += rows.length
-        await pause(15)
-      }
+    const open = async (): Promise<OpenedStore> => {
+      opened = await harness.create()
+      used.push(opened)
+      return opened
     }
-    const terminating = terminate()
-    const until = Date.now() + 20_000
-    const load = await loadThroughFaults(
-      store,
-      'loader',
-      (batches) => (batches >= 50 && terminated >= 10) || Date.now() > until,
-    )
-    loading = false
-    await terminating
-    expect(load.repeats).toBeGreaterThan(0)
-    await checkLoad(store, 'loader', load)
-  })
 
-  test('a server killed in the middle of a load loses nothing that was acknowledged', { timeout: 90_000 }, async () => {
-    const { store } = await open()
-    let kills = 0
-    const loading = loadThroughFaults(store, 'loader', () => kills >= 3)
-    for (; kills < 3; kills++) {
-      await pause(300)
-      await server.kill()
-      await server.restart()
-    }
-    const load = await loading
-    expect(load.batches).toBeGreaterThan(0)
-    expect(load.repeats).toBeGreaterThan(0)
-    await checkLoad(store, 'loader', load)
-    await store.heartbeat({ owner: 'a', leaseMs: 1, services: [] })
-  })
-
-  test.each(['commit', 'rollback'] as const)(
-    'a repeat waits for its first try, whose %s is still on its way (law 7)',
-    async (end) => {
+    test('batches whose backends are terminated are repeated, and each is done once', async () => {
       const { store } = await open()
-      const schema = await schemaOf(harness.url)
-      await writerOf(store).commit(insert('there'))
-      const batch = [
-        insert('new'),
-        { kind: 'advance', id: 'there', epoch: 1, progress: progress({ state: 'moved' }) },
-      ] as const
-      const first = new pg.Client({ connectionString: harness.url })
-      await first.connect()
-      await first.query('begin isolation level read committed')
-      await first.query(batchStatement(`${schema}.`), batchValues(batch, ['owner-a', 2]))
-      const repeated = store.commit(batch, { instance: 'owner-a', number: 2, repeat: true })
-      await untilBlocked(server.url)
-      await first.query(end)
-      await first.end()
-      expect(kindsOf(await repeated)).toEqual(['applied', 'applied'])
-      expect((await readOne(store, 'there')).version).toBe(2)
-      expect((await readOne(store, 'new')).version).toBe(1)
-    },
-  )
+      let terminated = 0
+      let loading = true
+      const terminate = async (): Promise<void> => {
+        while (loading) {
+          const rows = await runSql(
+            server.url,
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep' and state <> 'idle'",
+          )
+          terminated += rows.length
+          await pause(15)
+        }
+      }
+      const terminating = terminate()
+      const until = Date.now() + 20_000
+      const load = await loadThroughFaults(
+        store,
+        'loader',
+        (batches) => (batches >= 50 && terminated >= 10) || Date.now() > until,
+      )
+      loading = false
+      await terminating
+      expect(load.repeats).toBeGreaterThan(0)
+      await checkLoad(store, 'loader', load)
+    })
 
-  test('what the server itself cannot store is invalid, and the others of the batch stand', async () => {
-    const { store } = await open()
-    // Beyond what an index entry may hold, and too random to be compressed.
-    const value = Array.from({ length: 2000 }, () => Math.random().toString(36).slice(2)).join('')
-    const results = await writerOf(store).commit(insert('a'), insert('b', { labels: { large: value } }), insert('c'))
-    expect(kindsOf(results)).toEqual(['applied', 'invalid', 'applied'])
-    expect((await store.read(['a', 'b', 'c'])).map((row) => row.id)).toEqual(['a', 'c'])
-  })
+    test('a server killed in the middle of a load loses nothing that was acknowledged', {
+      timeout: 90_000,
+    }, async () => {
+      const { store } = await open()
+      let kills = 0
+      const loading = loadThroughFaults(store, 'loader', () => kills >= 3)
+      for (; kills < 3; kills++) {
+        await pause(300)
+        await server.kill()
+        await server.restart()
+      }
+      const load = await loading
+      expect(load.batches).toBeGreaterThan(0)
+      expect(load.repeats).toBeGreaterThan(0)
+      await checkLoad(store, 'loader', load)
+      await store.heartbeat({ owner: 'a', leaseMs: 1, services: [] })
+    })
 
-  test('connections that break while idle are replaced, and end no process', async () => {
-    const { store } = await open()
-    await writerOf(store).commit(insert('order-1'))
-    await store.heartbeat({ owner: 'a', leaseMs: 1, services: [] })
-    await runSql(
-      server.url,
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep'",
+    test.each(['commit', 'rollback'] as const)(
+      'a repeat waits for its first try, whose %s is still on its way (law 7)',
+      async (end) => {
+        const { store } = await open()
+        const schema = await schemaOf(harness.url)
+        await writerOf(store).commit(insert('there'))
+        const batch = [
+          insert('new'),
+          { kind: 'advance', id: 'there', epoch: 1, progress: progress({ state: 'moved' }) },
+        ] as const
+        const first = new pg.Client({ connectionString: harness.url })
+        await first.connect()
+        await first.query('begin isolation level read committed')
+        await first.query(batchStatement(`${schema}.`), batchValues(batch, ['owner-a', 2]))
+        const repeated = store.commit(batch, { instance: 'owner-a', number: 2, repeat: true })
+        await untilBlocked(server.url)
+        await first.query(end)
+        await first.end()
+        expect(kindsOf(await repeated)).toEqual(['applied', 'applied'])
+        expect((await readOne(store, 'there')).version).toBe(2)
+        expect((await readOne(store, 'new')).version).toBe(1)
+      },
     )
-    await pause(100)
-    expect(await store.read(['order-1'])).toHaveLength(1)
-    expect((await store.heartbeat({ owner: 'a', leaseMs: 1, services: [] })).held).toEqual([])
-  })
 
-  test('a server that is away is answered as unknown, and found again when it is back', async () => {
-    const { store } = await open()
-    await server.kill()
-    const gone = { code: 'LOCKSTEP_STORE_UNAVAILABLE', outcome: 'unknown', retriable: true }
-    await expect(writerOf(store).commit(insert('order-1'))).rejects.toMatchObject(gone)
-    await expect(store.open()).rejects.toMatchObject({ ...gone, outcome: 'not-applied' })
-    await server.restart()
-    expect(kindsOf(await writerOf(store).commit(insert('order-1')))).toEqual(['applied'])
+    test('what the server itself cannot store is invalid, and the others of the batch stand', async () => {
+      const { store } = await open()
+      // Beyond what an index entry may hold, and too random to be compressed.
+      const value = Array.from({ length: 2000 }, () => Math.random().toString(36).slice(2)).join('')
+      const results = await writerOf(store).commit(insert('a'), insert('b', { labels: { large: value } }), insert('c'))
+      expect(kindsOf(results)).toEqual(['applied', 'invalid', 'applied'])
+      expect((await store.read(['a', 'b', 'c'])).map((row) => row.id)).toEqual(['a', 'c'])
+    })
+
+    test('connections that break while idle are replaced, and end no process', async () => {
+      const { store } = await open()
+      await writerOf(store).commit(insert('order-1'))
+      await store.heartbeat({ owner: 'a', leaseMs: 1, services: [] })
+      await runSql(
+        server.url,
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep'",
+      )
+      await pause(100)
+      expect(await store.read(['order-1'])).toHaveLength(1)
+      expect((await store.heartbeat({ owner: 'a', leaseMs: 1, services: [] })).held).toEqual([])
+    })
+
+    test('a server that is away is answered as unknown, and found again when it is back', async () => {
+      const { store } = await open()
+      await server.kill()
+      const gone = { code: 'LOCKSTEP_STORE_UNAVAILABLE', outcome: 'unknown', retriable: true }
+      await expect(writerOf(store).commit(insert('order-1'))).rejects.toMatchObject(gone)
+      await expect(store.open()).rejects.toMatchObject({ ...gone, outcome: 'not-applied' })
+      await server.restart()
+      expect(kindsOf(await writerOf(store).commit(insert('order-1')))).toEqual(['applied'])
+    })
   })
-})
 
 async function schemaOf(url: string): Promise<string> {
   const [row] = await runSql(

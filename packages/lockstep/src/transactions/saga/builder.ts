@@ -79,7 +79,8 @@ function builder<Input, Outputs extends object>(name: string, steps: readonly St
 
 function stepBody({ name, participant, options }: Step, input: unknown, earlier: readonly Step[]): Json {
   const { timeout, retry, input: mapper } = options
-  const mapped = mapper === undefined ? undefined : (mapper as Mapper<unknown, unknown, unknown>)(input, outputsOf(earlier))
+  const mapped =
+    mapper === undefined ? undefined : (mapper as Mapper<unknown, unknown, unknown>)(input, outputsOf(earlier))
   return {
     name,
     participant,

@@ -23,7 +23,16 @@ export function actionCalls(saga: Saga, now: number): { saga: Saga; commands: Co
     })
     const { name, action, timeoutMs } = plan
     const needs = needsOf(saga, plan)
-    commands.push({ kind: 'call', branch: name, operation: 'action', number, target: action, input: input.input, timeoutMs, needs })
+    commands.push({
+      kind: 'call',
+      branch: name,
+      operation: 'action',
+      number,
+      target: action,
+      input: input.input,
+      timeoutMs,
+      needs,
+    })
   }
   return { saga: moved, commands }
 }

@@ -41,7 +41,10 @@ function initialState(steps: readonly StepPlan[]): SagaState {
 }
 
 function needsOf(steps: readonly StepPlan[], targets: TargetDirectory): string[] {
-  const services = steps.flatMap((step) => [targets.serviceOf(step.action), step.compensate && targets.serviceOf(step.compensate)])
+  const services = steps.flatMap((step) => [
+    targets.serviceOf(step.action),
+    step.compensate && targets.serviceOf(step.compensate),
+  ])
   return [...new Set(services.filter((service) => typeof service === 'string'))].sort()
 }
 
@@ -53,9 +56,12 @@ interface Reading {
 function readSteps(checker: Checker, given: readonly Json[], reading: Reading): StepPlan[] {
   const names = given.map((step, position) => readName(checker, step, position))
   for (const [position, name] of names.entries()) {
-    if (name !== undefined && names.indexOf(name) !== position) checker.add(`/steps/${position}/name`, `repeats the name ${name}`)
+    if (name !== undefined && names.indexOf(name) !== position)
+      checker.add(`/steps/${position}/name`, `repeats the name ${name}`)
   }
-  const orders = given.map((step, position) => readAfter(checker, step, { position, names, concurrent: reading.concurrent }))
+  const orders = given.map((step, position) =>
+    readAfter(checker, step, { position, names, concurrent: reading.concurrent }),
+  )
   checkForCycle(checker, orders)
   const plans = given.map((step, position) => readStep(checker, step, { position, name: names[position], reading }))
   if (checker.issues.length > 0) return []
@@ -138,7 +144,11 @@ function readTargets(checker: Checker, step: JsonObject, path: string, targets: 
   if (participant !== undefined && compensate !== undefined) {
     checker.add(`${path}/compensate`, 'goes with `action`; a participant brings its own compensation')
   }
-  for (const [key, target] of [['participant', participant], ['action', action], ['compensate', compensate]] as const) {
+  for (const [key, target] of [
+    ['participant', participant],
+    ['action', action],
+    ['compensate', compensate],
+  ] as const) {
     const refusal = target === undefined ? null : targets.refuses(target)
     if (refusal !== null) checker.add(`${path}/${key}`, refusal)
   }
@@ -160,7 +170,8 @@ function readDuration(checker: Checker, object: JsonObject, key: string, path: s
   const value = object[key]
   if (value === undefined) return null
   const ms = checker.attempt(`${path}/${key}`, () => parseDurationMs(value))
-  if (ms !== undefined && (ms < 1 || ms > maxMs)) checker.add(`${path}/${key}`, `must be from 1 to ${maxMs} milliseconds`)
+  if (ms !== undefined && (ms < 1 || ms > maxMs))
+    checker.add(`${path}/${key}`, `must be from 1 to ${maxMs} milliseconds`)
   return ms ?? null
 }
 
@@ -178,7 +189,8 @@ function readReferences(checker: Checker, step: UnorderedStep, { position, names
   for (const reference of findReferences(step.input)) {
     const before = names.indexOf(reference.$output)
     const path = `/steps/${position}/input`
-    if (!earlier.has(before)) checker.add(path, `refers to the output of ${reference.$output}, which is not a step before it`)
+    if (!earlier.has(before))
+      checker.add(path, `refers to the output of ${reference.$output}, which is not a step before it`)
     if (!isPointer(reference.path)) checker.add(path, `refers to ${reference.path}, which is not a JSON Pointer`)
     found.add(before)
   }

@@ -1,7 +1,7 @@
 import { mutant } from '#mutant'
 import type { AttemptRow, Event, Operation, Outcome } from '../../ports/index.ts'
 import { hold } from '../age.ts'
-import { attemptRow, pendingMaxMs, retryLater, takeoverAttempt, untried } from '../tries.ts'
+import { attemptRow, pendingMaxMs, retryLater, takeoverAttempt, type untried } from '../tries.ts'
 import type { Saga, StepPlan, StepState } from './definition.ts'
 import { inputOf } from './forward.ts'
 import { maybeStarted, mustBeReversed } from './reach.ts'
@@ -17,8 +17,12 @@ type NotSentEvent = Extract<Event, { kind: 'not-sent' }>
  * kills its owner cannot loop for ever with an empty history. A parked saga says itself what was sent.
  */
 export function recordClaim(saga: Saga, takeover: boolean, now: number): Saga {
+  if (saga.endedAt !== null) return saga
   const known = takeover ? keepQuietForLostActions(saga, now) : saga
-  const grounded = { ...known, state: { ...known.state, steps: known.state.steps.map((step) => ({ ...step, flight: null })) } }
+  const grounded = {
+    ...known,
+    state: { ...known.state, steps: known.state.steps.map((step) => ({ ...step, flight: null })) },
+  }
   if (!takeover) return grounded
   return grounded.status === 'committing' ? takeOverActions(grounded, now) : takeOverCompensations(grounded, now)
 }
@@ -72,8 +76,12 @@ export function recordOutcome(saga: Saga, event: OutcomeEvent, now: number): Sag
   const step = saga.state.steps[position]
   const plan = saga.definition.steps[position]
   // A late answer of a call that is no longer ours changes nothing: the barrier knows what it did.
-  if (step?.flight?.number !== event.number || step.flight.operation !== event.operation || plan === undefined) return saga
-  const landed = withStep({ ...saga, attempts: [...saga.attempts, attemptRow(event)] }, position, { flight: null, missingFrom: null })
+  if (step?.flight?.number !== event.number || step.flight.operation !== event.operation || plan === undefined)
+    return saga
+  const landed = withStep({ ...saga, attempts: [...saga.attempts, attemptRow(event)] }, position, {
+    flight: null,
+    missingFrom: null,
+  })
   if (step.state === 'skipped') return landed
   const recorded = event.operation === 'action' ? recordAction : recordCompensation
   return recorded(landed, { position, plan, step, event, now })
@@ -153,7 +161,11 @@ export function recordNotSent(saga: Saga, event: NotSentEvent, now: number): Sag
   const step = saga.state.steps[position]
   if (step?.flight?.number !== event.number || step.flight.operation !== event.operation) return saga
   const missingFrom = event.missing ? missingSince(step, saga, now) : null
-  const grounded = withStep(saga, position, { flight: null, missingFrom, ...postponed(step, event.operation, event.retryAt) })
+  const grounded = withStep(saga, position, {
+    flight: null,
+    missingFrom,
+    ...postponed(step, event.operation, event.retryAt),
+  })
   const hopeless = missingFrom !== null && now - missingFrom >= missingHoldAfterMs
   return hopeless ? heldOnce(grounded, 'participant-missing', event.branch, now) : grounded
 }
@@ -166,7 +178,8 @@ function missingSince({ missingFrom }: StepState, { ageFrom }: Saga, now: number
 
 function postponed(step: StepState, operation: Operation, retryAt: number): Partial<StepState> {
   const spent = mutant('L9-dead-endpoint-spends-limit') ? 1 : 0
-  if (operation === 'compensate') return { compensate: { ...step.compensate, retryAt, spent: step.compensate.spent + spent } }
+  if (operation === 'compensate')
+    return { compensate: { ...step.compensate, retryAt, spent: step.compensate.spent + spent } }
   const unsent = step.flight?.first === true
   return {
     action: { ...step.action, retryAt, spent: step.action.spent + spent },

@@ -14,19 +14,31 @@ function attempts(run: SagaRun, times: number, end: (run: SagaRun) => SagaRun): 
 
 describe('age', () => {
   it('alarms after ten minutes, once', () => {
-    const run = new SagaRun(steps('a')).woke().after(10 * minute - 1).woke()
+    const run = new SagaRun(steps('a'))
+      .woke()
+      .after(10 * minute - 1)
+      .woke()
     expect(run.alarms).toBe(0)
     expect(run.after(1).woke().alarms).toBe(1)
     expect(run.after(5 * minute).woke().alarms).toBe(1)
     expect(run.saga.nextAt).toBe(run.saga.ageFrom + day)
   })
   it('alarms again after a resume', () => {
-    const run = new SagaRun(steps('a')).woke().after(10 * minute).woke().hold().after(minute).resume()
+    const run = new SagaRun(steps('a'))
+      .woke()
+      .after(10 * minute)
+      .woke()
+      .hold()
+      .after(minute)
+      .resume()
     expect(run.alarms).toBe(1)
     expect(run.after(10 * minute).woke().alarms).toBe(2)
   })
   it('holds after 24 hours as too-old, not a millisecond before', () => {
-    const run = new SagaRun(steps('a')).woke().after(day - 1).woke()
+    const run = new SagaRun(steps('a'))
+      .woke()
+      .after(day - 1)
+      .woke()
     expect(run.saga.held).toBeNull()
     expect(run.after(1).woke().show()).toBe('committing held:too-old [active] | next -')
   })
@@ -35,7 +47,10 @@ describe('age', () => {
     expect(run.show()).toBe('rolling-back held:too-old [done refused] | next -')
   })
   it('starts at a deadline that lies ahead', () => {
-    const run = new SagaRun(steps('a'), { deadline: '2d' }).woke().after(day + minute).woke()
+    const run = new SagaRun(steps('a'), { deadline: '2d' })
+      .woke()
+      .after(day + minute)
+      .woke()
     expect([run.saga.held, run.alarms]).toEqual([null, 0])
   })
   it('starts again with a resume', () => {
@@ -70,8 +85,18 @@ describe('limit-spent', () => {
   })
   it('is counted anew after a resume', () => {
     const run = attempts(limited(2), 2, (one) => one.unknown('a')).resume()
-    expect(run.after(2 * minute).woke().unknown('a').saga.held).toBeNull()
-    expect(run.after(2 * minute).woke().unknown('a').saga.held?.reason).toBe('limit-spent')
+    expect(
+      run
+        .after(2 * minute)
+        .woke()
+        .unknown('a').saga.held,
+    ).toBeNull()
+    expect(
+      run
+        .after(2 * minute)
+        .woke()
+        .unknown('a').saga.held?.reason,
+    ).toBe('limit-spent')
   })
   it('counts the compensation by itself', () => {
     const run = limited(2).woke().unknown('a').after(minute).woke().refused('a')
@@ -80,7 +105,11 @@ describe('limit-spent', () => {
   })
   it('without it nothing is held for a count', () => {
     const run = new SagaRun(steps('a'))
-    for (let round = 0; round < 500; round++) run.after(2 * minute).woke().unknown('a')
+    for (let round = 0; round < 500; round++)
+      run
+        .after(2 * minute)
+        .woke()
+        .unknown('a')
     expect(run.saga.held).toBeNull()
     expect(run.step('a').action.count).toBe(500)
   })
@@ -127,35 +156,63 @@ describe('output-missing', () => {
 describe('pending-too-long', () => {
   it('holds what asks for patience for 24 hours, before the age of its deadline does', () => {
     const run = new SagaRun(steps('a'), { deadline: '2d' }).woke().pending('a').cancel()
-    for (let hours = 0; hours < 24; hours++) run.pending('a', 60 * minute).after(60 * minute).woke()
+    for (let hours = 0; hours < 24; hours++)
+      run
+        .pending('a', 60 * minute)
+        .after(60 * minute)
+        .woke()
     expect(run.saga.held).toBeNull()
     expect(run.pending('a').saga.held?.reason).toBe('pending-too-long')
   })
   it('is counted from the first of its kind: an unknown between starts it anew', () => {
-    const run = new SagaRun(steps('a')).woke().pending('a').after(minute).woke().unknown('a').after(minute).woke().pending('a')
+    const run = new SagaRun(steps('a'))
+      .woke()
+      .pending('a')
+      .after(minute)
+      .woke()
+      .unknown('a')
+      .after(minute)
+      .woke()
+      .pending('a')
     expect(run.step('a').action.pendingFrom).toBe(run.now)
   })
   it('counts no failure: the back-off starts at its beginning', () => {
-    const run = attempts(new SagaRun(steps('a')), 4, (one) => one.unknown('a')).woke().pending('a').after(minute).woke().unknown('a')
+    const run = attempts(new SagaRun(steps('a')), 4, (one) => one.unknown('a'))
+      .woke()
+      .pending('a')
+      .after(minute)
+      .woke()
+      .unknown('a')
     expect(run.step('a').action.failures).toBe(1)
   })
   it('asks for at most an hour of patience at a time', () => {
-    expect(new SagaRun(steps('a'), { deadline: '3d' }).woke().pending('a', 5 * 60 * minute).show()).toMatch(/next 3600000$/)
+    expect(
+      new SagaRun(steps('a'), { deadline: '3d' })
+        .woke()
+        .pending('a', 5 * 60 * minute)
+        .show(),
+    ).toMatch(/next 3600000$/)
   })
 })
 
 describe('participant-missing', () => {
   const missing = (run: SagaRun, forMs: number) => {
-    for (let passed = 0; passed < forMs; passed += 5_000) run.woke().notSent('a', { missing: true, retryInMs: 5_000 }).after(5_000)
+    for (let passed = 0; passed < forMs; passed += 5_000)
+      run.woke().notSent('a', { missing: true, retryInMs: 5_000 }).after(5_000)
     return run
   }
   it('holds after a minute, and costs no attempt', () => {
     const run = missing(new SagaRun(steps('a')), minute)
     expect([run.saga.held, run.saga.attempts]).toEqual([null, []])
-    expect(run.woke().notSent('a', { missing: true }).show()).toBe('committing held:participant-missing [waiting] | next -')
+    expect(run.woke().notSent('a', { missing: true }).show()).toBe(
+      'committing held:participant-missing [waiting] | next -',
+    )
   })
   it('is counted anew once it could be called', () => {
-    const run = missing(new SagaRun(steps('ab')), 30_000).woke().done('a').after(day / 2)
+    const run = missing(new SagaRun(steps('ab')), 30_000)
+      .woke()
+      .done('a')
+      .after(day / 2)
     expect(run.notSent('b', { missing: true }).saga.held).toBeNull()
   })
   it('one step that answers does not hide another that nobody can call', () => {
@@ -170,7 +227,11 @@ describe('participant-missing', () => {
     expect(missing(run, minute).woke().notSent('a', { missing: true }).saga.held?.reason).toBe('participant-missing')
   })
   it('is counted anew after a resume', () => {
-    const run = missing(new SagaRun(steps('a')), minute).woke().notSent('a', { missing: true }).after(minute).resume()
+    const run = missing(new SagaRun(steps('a')), minute)
+      .woke()
+      .notSent('a', { missing: true })
+      .after(minute)
+      .resume()
     expect(run.notSent('a', { missing: true }).saga.held).toBeNull()
   })
   it('a breaker that is open is not a missing participant', () => {
@@ -181,7 +242,11 @@ describe('participant-missing', () => {
 describe('compensation-refused and older-than-barrier', () => {
   it('a refused compensation says what it was told, and resume tries it again', () => {
     const run = new SagaRun(steps('a')).woke().unknown('a').cancel().refused('a', { code: 'frozen' })
-    expect(run.saga.held).toMatchObject({ reason: 'compensation-refused', by: 'lockstep', detail: 'a: {"code":"frozen"}' })
+    expect(run.saga.held).toMatchObject({
+      reason: 'compensation-refused',
+      by: 'lockstep',
+      detail: 'a: {"code":"frozen"}',
+    })
     expect(run.resume().calls()).toEqual(['a.compensate#2 status'])
   })
   it.each([
@@ -218,10 +283,15 @@ describe('back-off', () => {
     [Number.POSITIVE_INFINITY, 60 * minute],
     [-5, 100],
   ])('Retry-After of %i ms is a lower bound, of an hour at most', (retryAfterMs, expected) => {
-    expect(new SagaRun(steps('a')).woke().unknown('a', { retryAfterMs }).step('a').action.retryAt).toBe(beganAt + expected)
+    expect(new SagaRun(steps('a')).woke().unknown('a', { retryAfterMs }).step('a').action.retryAt).toBe(
+      beganAt + expected,
+    )
   })
   it('grows with each failure, and starts anew after an answer', () => {
-    const run = attempts(new SagaRun(steps('ab')), 4, (one) => one.unknown('a')).woke().done('a').unknown('b')
+    const run = attempts(new SagaRun(steps('ab')), 4, (one) => one.unknown('a'))
+      .woke()
+      .done('a')
+      .unknown('b')
     expect(run.step('a').action.failures).toBe(4)
     expect(run.step('b').action.retryAt).toBe(run.now + 100)
   })

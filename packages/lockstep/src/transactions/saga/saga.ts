@@ -70,7 +70,9 @@ function cancel(saga: Saga): Applied {
   if (saga.status === 'committed') {
     return { refusal: { code: 'LOCKSTEP_ALREADY_COMMITTING', message: `Saga ${saga.id} has committed.` } }
   }
-  return saga.status === 'committing' ? { saga: rollBack(saga, { branch: null, body: { code: 'cancelled' } }) } : { saga }
+  return saga.status === 'committing'
+    ? { saga: rollBack(saga, { branch: null, body: { code: 'cancelled' } }) }
+    : { saga }
 }
 
 /** What follows from where the saga stands now. The only place that ends it, holds it, or lets calls leave. */
