@@ -2,13 +2,14 @@
 # Two participants in plain Python, one coordinator, and curl as the initiator. Needs python3 and curl; run `npm run build` first.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+export PATH="$PWD/node_modules/.bin:$PATH"
 work=$(mktemp -d)
 port=${PORT:-4610}
 trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
 
 python3 examples/02-any-language/stock.py $((port + 1)) "$work/stock.db" &
 python3 examples/02-any-language/stock.py $((port + 2)) "$work/reserve.db" &
-npx lockstep serve --port "$port" --store "sqlite:$work/lockstep.db" >"$work/lockstep.log" &
+lockstep serve --port "$port" --store "sqlite:$work/lockstep.db" >"$work/lockstep.log" &
 for _ in $(seq 100); do curl -sf "http://127.0.0.1:$port/readyz" >/dev/null && break; sleep 0.1; done
 
 order() { # id, quantity

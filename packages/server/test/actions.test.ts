@@ -63,9 +63,9 @@ async function inState(name: string): Promise<string> {
 
 /** What an operator may do where; whatever is not listed is refused. */
 const table: Readonly<Record<string, readonly string[]>> = {
-  running: ['retry', 'hold', 'skip', 'force-commit', 'force-rollback'],
+  running: ['retry', 'hold', 'force-commit', 'force-rollback'],
   held: ['retry', 'resume', 'skip', 'force-commit', 'force-rollback'],
-  'rolling-back': ['retry', 'hold', 'skip', 'force-rollback'],
+  'rolling-back': ['retry', 'hold', 'force-rollback'],
   committed: [],
   'rolled-back': [],
 }
@@ -152,7 +152,6 @@ describe('held for a spent retry limit', () => {
   it('skip goes on without the step, and the end says so', async () => {
     const id = await limited()
     await server.act(id, { action: 'skip', branch: 'last', reason })
-    await server.act(id, { action: 'resume', reason })
     expect(await ended(id, 'committed')).toMatchObject({
       incomplete: true,
       output: { first: {} },
@@ -163,14 +162,12 @@ describe('held for a spent retry limit', () => {
   it('force-commit ends it as committed and incomplete', async () => {
     const id = await limited()
     await server.act(id, { action: 'force-commit', reason })
-    await server.act(id, { action: 'resume', reason })
     expect(await ended(id, 'committed')).toMatchObject({ incomplete: true })
   })
 
   it('force-rollback compensates what ran', async () => {
     const id = await limited()
     await server.act(id, { action: 'force-rollback', reason })
-    await server.act(id, { action: 'resume', reason })
     expect(await ended(id, 'rolled-back')).toMatchObject({ branches: [{ state: 'reversed' }, { state: 'reversed' }] })
   })
 })
@@ -191,7 +188,6 @@ describe('held for other reasons', () => {
     const id = await begun({ ...step('a', '/yes'), compensate: `${bank.url}/no` }, step('b', '/no'))
     expect(await heldFor(id, 'compensation-refused')).toMatchObject({ status: 'rolling-back' })
     await server.act(id, { action: 'skip', branch: 'a', reason })
-    await server.act(id, { action: 'resume', reason })
     expect(await ended(id, 'rolled-back')).toMatchObject({
       incomplete: true,
       branches: [{ state: 'skipped' }, { state: 'refused' }],

@@ -13,29 +13,31 @@ export interface ActionRequest {
 
 export const actionNames = ['retry', 'hold', 'resume', 'skip', 'force-commit', 'force-rollback'] as const
 
+type MachineOf = (row: StoredTransaction) => PatternMachine
+
 /**
- * Hold, resume and the actions of the pattern. An action on a held transaction first lets it go: what must stay held is held again
- * by the machine.
+ * Hold, resume and the actions of the pattern. An action on a held transaction is done first, and then lets it go: what must stay held
+ * is held again by the machine.
  */
 export async function actOn(
   id: string,
   request: ActionRequest,
-  by: { changes: Changes; machineOf: (row: StoredTransaction) => PatternMachine },
+  { changes, machineOf }: { changes: Changes; machineOf: MachineOf },
 ): Promise<Snapshot | null> {
-  const { changes, machineOf } = by
   const { action, branch = null, reason } = request
   refuseUnstorable(reason)
   const operator: Operator = { by: request.by ?? 'operator', action, branch, reason }
   if (action === 'hold') return changes.mark(id, operator, (row, now) => held(row, operator, now))
-  if (action === 'resume') return changes.mark(id, operator, (row, now) => resumed(row, machineOf(row), now))
+  if (action === 'resume') return changes.mark(id, operator, (row, now) => resumed(row, machineOf, now))
   const row = await changes.read(id)
   if (row === null) return null
-  if (row.held !== null && row.endedAt === null && action === 'retry') {
-    await changes.mark(id, operator, (current, now) =>
-      current.held === null ? current : resumed(current, machineOf(current), now),
-    )
+  if (action === 'skip' && row.endedAt === null && row.held === null) {
+    throw notAllowed(`Transaction ${id} is not held: only what nobody works on can be skipped. Hold it first.`)
   }
-  return changes.change(id, { kind: 'act', action, branch, reason }, operator)
+  if (action === 'retry') refuseTooOld(row)
+  const changed = await changes.change(id, { kind: 'act', action, branch, reason }, operator)
+  if (changed === null || changed.transaction.held === null) return changed
+  return changes.mark(id, operator, (current, now) => (current.held === null ? current : released(current, machineOf, now)))
 }
 
 /** The audit keeps it as it is, or not at all. */
@@ -52,14 +54,22 @@ function held(row: StoredTransaction, operator: Operator, now: number): Operator
   return { held: { reason: 'operator', since: now, by: operator.by, detail: operator.reason }, deadlineAt, ageFrom }
 }
 
-/** Law 10: a call older than the barrier's memory is never made again, so resuming would only hold it again. */
-function resumed(row: StoredTransaction, machine: PatternMachine, now: number): OperatorColumns {
+function resumed(row: StoredTransaction, machineOf: MachineOf, now: number): OperatorColumns {
   refuseEnded(row)
   if (row.held === null) throw notAllowed(`Transaction ${row.id} is not held.`)
-  if (row.held.reason === 'older-than-barrier') {
-    throw notAllowed(`Transaction ${row.id} is older than the barrier's memory: skip the branch, or force an end.`)
-  }
-  const restedMs = machine.deadlineRestsWhileHeld ? now - row.held.since : 0
+  refuseTooOld(row)
+  return released(row, machineOf, now)
+}
+
+/** Law 10: a call older than the barrier's memory is never made again, so letting it go would only hold it again. */
+function refuseTooOld(row: StoredTransaction): void {
+  if (row.held?.reason !== 'older-than-barrier') return
+  throw notAllowed(`Transaction ${row.id} is older than the barrier's memory: skip the branch, or force an end.`)
+}
+
+/** The age starts again; a deadline that rests while held goes on where it was. */
+function released(row: StoredTransaction, machineOf: MachineOf, now: number): OperatorColumns {
+  const restedMs = machineOf(row).deadlineRestsWhileHeld && row.held !== null ? now - row.held.since : 0
   return { held: null, deadlineAt: row.deadlineAt === null ? null : row.deadlineAt + restedMs, ageFrom: now }
 }
 

@@ -80,6 +80,7 @@ export class Changes {
       const audit = this.#audit(operator)(before, withOperatorColumns(before, changed))
       const nextAt = changed.held === null ? now : null
       const result = await journal.write({ kind: 'mark', id, version: row.version, operator: changed, nextAt, audit })
+      if (result.kind === 'invalid') throw unstorable(result.message)
       if (result.kind !== 'applied') continue
       const active = driver.find(id)
       if (active !== undefined) driver.mark(active, changed, result.row.version)
@@ -123,6 +124,7 @@ export class Changes {
       attempts: written.spill,
       ...(audit === undefined ? {} : { audit }),
     })
+    if (result.kind === 'invalid') throw unstorable(result.message)
     // Taken in turn before a repeat was answered: it is no longer ours, and the caller must look again.
     if (result.kind !== 'applied' || result.row.epoch !== row.epoch + 1) return null
     const taken = { ...row, ...written.progress, ...result.row }
@@ -164,6 +166,10 @@ function dueNow(transaction: Transaction, now: number): Transaction {
 function tooContended(id: string): LockstepError {
   const message = `Transaction ${id} changed hands each time it was tried.`
   return new LockstepError('LOCKSTEP_BUSY', { message, retryAfterMs: 1_000 })
+}
+
+export function unstorable(message: string): LockstepError {
+  return new LockstepError('LOCKSTEP_INVALID_REQUEST', { message: `The store cannot hold this content: ${message}` })
 }
 
 export function expired(row: StoredTransaction): LockstepError {

@@ -17,7 +17,7 @@ import type { TransactionBody, TransactionListBody } from '../protocol/index.ts'
 import { checkTransactionId } from '../protocol/names.ts'
 import { type ActionRequest, actOn } from './actions.ts'
 import { type BeginBody, type ReadBegin, readBegin } from './begin-body.ts'
-import { Changes, expired } from './changes.ts'
+import { Changes, expired, unstorable } from './changes.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Driver, type Snapshot } from './driver.ts'
 import { Journal, storeUnavailable } from './journal.ts'
@@ -139,7 +139,8 @@ export class Coordinator {
   async start(): Promise<void> {
     const { clock } = this.#parts.environment
     const sentMs = clock.monotonicMs()
-    const { id, now } = await this.#parts.store.open()
+    const { id, now, warnings = [] } = await this.#parts.store.open()
+    for (const warning of warnings) this.#parts.logger.warn({ store: this.#parts.store.name }, warning)
     this.#storeId = id
     this.#storeClock.learn(now, sentMs)
     await this.#ownership.start()
@@ -436,8 +437,4 @@ const emptyPlan = { definition: null, state: null, status: 'rolled-back', needs:
 
 function notFound(id: string): LockstepError {
   return new LockstepError('LOCKSTEP_NOT_FOUND', { message: `There is no transaction ${id}.` })
-}
-
-function unstorable(message: string): LockstepError {
-  return new LockstepError('LOCKSTEP_INVALID_REQUEST', { message: `The store cannot hold this content: ${message}` })
 }

@@ -38,8 +38,8 @@ export class SagaRun {
   refusal: Advance['refusal']
   jitter = 0.5
   alarms = 0
-  /** The last event was a takeover: what was out before is somebody else's. */
-  justClaimed = false
+  /** Calls that are out, by branch: there is never a second one. */
+  readonly #out = new Map<string, string>()
 
   constructor(given: readonly StepSpec[], body: Readonly<Record<string, Json>> = {}) {
     const plan = sagaPattern.plan({ input: { amount: 5 }, ...body, steps: given }, testTargets)
@@ -64,12 +64,21 @@ export class SagaRun {
 
   feed(event: Event): this {
     const before = deepFreeze(structuredClone(this.saga))
+    if (event.claim?.takeover === true) this.#out.clear()
+    if ('number' in event && this.#out.get(event.branch) === callName(event)) this.#out.delete(event.branch)
     const advanced = sagaPattern.advance(before, deepFreeze(structuredClone(event)), this.now) as Advance<Saga>
     this.saga = advanced.transaction
     this.commands = advanced.commands
     this.refusal = advanced.refusal
+    for (const command of advanced.commands) if (command.kind === 'call') this.#leave(command)
     this.alarms += advanced.commands.filter((command) => command.kind === 'alarm').length
     return this
+  }
+
+  #leave(call: Extract<Command, { kind: 'call' }>): void {
+    const other = this.#out.get(call.branch)
+    if (other !== undefined) throw new Error(`${callName(call)} of ${call.branch} leaves while ${other} is out`)
+    this.#out.set(call.branch, callName(call))
   }
 
   after(ms: number): this {
@@ -124,7 +133,6 @@ export class SagaRun {
 
   /** The owner died, and another one takes the saga. */
   takeover(): this {
-    this.justClaimed = true
     return this.feed({ kind: 'woke', claim: { takeover: true } })
   }
 
@@ -165,6 +173,10 @@ export class SagaRun {
     what.push(`next ${nextAt === null ? '-' : nextAt - this.now}`)
     return what.join(' | ')
   }
+}
+
+function callName({ operation, number }: { readonly operation: string; readonly number: number }): string {
+  return `${operation}#${number}`
 }
 
 export function deepFreeze<T>(value: T): T {

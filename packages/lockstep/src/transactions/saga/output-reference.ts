@@ -17,11 +17,14 @@ export function asReference(value: Json): OutputReference | null {
   return { $output: step, path }
 }
 
-export function findReferences(input: Json): OutputReference[] {
+/** Every reference in `input`, with the JSON Pointer of its place; `at` is where the input itself stands. */
+export function findReferences(input: Json, at: string): { readonly reference: OutputReference; readonly at: string }[] {
   const reference = asReference(input)
-  if (reference !== null) return [reference]
+  if (reference !== null) return [{ reference, at }]
   if (input === null || typeof input !== 'object') return []
-  return Object.values(input as Record<string, Json>).flatMap(findReferences)
+  return Object.entries(input).flatMap(([key, value]) => {
+    return findReferences(value, `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+  })
 }
 
 /** RFC 6901: empty, or tokens that each start with `/`; `~` only as `~0` or `~1`. */

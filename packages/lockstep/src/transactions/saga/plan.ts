@@ -64,11 +64,9 @@ function readSteps(checker: Checker, given: readonly Json[], reading: Reading): 
   )
   checkForCycle(checker, orders)
   const plans = given.map((step, position) => readStep(checker, step, { position, name: names[position], reading }))
-  if (checker.issues.length > 0) return []
+  const references = given.map((step, position) => readReferences(checker, step, { position, names, orders }))
   return plans.flatMap((step, position) => {
-    if (step === null) return []
-    const references = readReferences(checker, step, { position, names, orders })
-    return [{ ...step, after: orders[position] ?? [], references }]
+    return step === null ? [] : [{ ...step, after: orders[position] ?? [], references: references[position] ?? [] }]
   })
 }
 
@@ -96,12 +94,13 @@ function readAfter(checker: Checker, step: Json, { position, names, concurrent }
   const path = `/steps/${position}`
   const after = checker.array(step, 'after', path)
   if (after === undefined) return concurrent || position === 0 ? [] : [position - 1]
-  return after.flatMap((name, index) => {
+  const positions = after.flatMap((name, index) => {
     const before = typeof name === 'string' ? names.indexOf(name) : -1
     if (before < 0) checker.add(`${path}/after/${index}`, 'is not the name of a step')
     else if (before === position) checker.add(`${path}/after/${index}`, 'is the step itself')
     return before < 0 || before === position ? [] : [before]
   })
+  return [...new Set(positions)]
 }
 
 function checkForCycle(checker: Checker, orders: readonly number[][]): void {
@@ -182,16 +181,15 @@ interface Naming {
 }
 
 /** Every referenced step must come before, over any number of steps between. */
-function readReferences(checker: Checker, step: UnorderedStep, { position, names, orders }: Naming): number[] {
-  if (step.input === undefined) return []
+function readReferences(checker: Checker, step: Json, { position, names, orders }: Naming): number[] {
+  const input = isObject(step) ? step['input'] : undefined
+  if (input === undefined) return []
   const earlier = ancestorsOf(orders, position)
   const found = new Set<number>()
-  for (const reference of findReferences(step.input)) {
+  for (const { reference, at } of findReferences(input, `/steps/${position}/input`)) {
     const before = names.indexOf(reference.$output)
-    const path = `/steps/${position}/input`
-    if (!earlier.has(before))
-      checker.add(path, `refers to the output of ${reference.$output}, which is not a step before it`)
-    if (!isPointer(reference.path)) checker.add(path, `refers to ${reference.path}, which is not a JSON Pointer`)
+    if (!earlier.has(before)) checker.add(at, `refers to the output of ${reference.$output}, which is not a step before it`)
+    if (!isPointer(reference.path)) checker.add(at, `refers to ${reference.path}, which is not a JSON Pointer`)
     found.add(before)
   }
   return [...found]

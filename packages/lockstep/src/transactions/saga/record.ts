@@ -180,7 +180,8 @@ function postponed(step: StepState, operation: Operation, retryAt: number): Part
   const spent = mutant('L9-dead-endpoint-spends-limit') ? 1 : 0
   if (operation === 'compensate')
     return { compensate: { ...step.compensate, retryAt, spent: step.compensate.spent + spent } }
-  const unsent = step.flight?.first === true
+  // What an operator has skipped meanwhile stays skipped.
+  const unsent = step.flight?.first === true && step.state !== 'skipped'
   return {
     action: { ...step.action, retryAt, spent: step.action.spent + spent },
     ...(unsent ? { sent: false, state: 'waiting' as const } : {}),

@@ -188,6 +188,9 @@ describe('what the operator may do', () => {
     expect(skipped.refused('a').show()).toBe('committing [skipped active] | next 600000')
     expect(attemptsOf(skipped)).toEqual(['a.action#1 {"code":"no"}'])
   })
+  it('a step that is skipped before its first call could leave stays skipped', () => {
+    expect(run('ab').woke().act('skip', 'a').notSent('a').show()).toBe('committing [skipped active] | next 500')
+  })
   it('a skipped step stays unreversed, and the end says that it is incomplete', () => {
     const skipped = run('ab').woke().unknown('a').act('skip', 'a').refused('b').done('b')
     expect(skipped.show()).toBe('rolled-back [skipped reversed] | next -')

@@ -1,0 +1,79 @@
+/** The stores that are measured: a file of its own, and a database of a private PostgreSQL with its usual durability. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { postgresAvailable, type RunningPostgres, startPostgres } from '@lockstep/testkit'
+import type { TransactionStore } from 'lockstep'
+import { migrateUp, storeTarget } from 'lockstep/migrations'
+import { postgresStore } from 'lockstep/postgres'
+import { sqliteStore } from 'lockstep/sqlite'
+import pg from 'pg'
+
+export type StoreKind = 'sqlite' | 'postgres'
+
+export interface Stores {
+  readonly directory: string
+  /** Null where no server is installed. */
+  readonly postgres: { readonly url: string; readonly version: string } | null
+  /** Those that this machine has. */
+  readonly kinds: readonly StoreKind[]
+  /** The URL of a new and empty store with its schema. */
+  create(kind: StoreKind): Promise<string>
+  close(): Promise<void>
+}
+
+export async function openStores(): Promise<Stores> {
+  const directory = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
+  const server = postgresAvailable().available ? await startPostgres({ private: true, settings: serverSettings }) : null
+  let files = 0
+  return {
+    directory,
+    postgres: server === null ? null : { url: server.url, version: await versionOf(server) },
+    kinds: server === null ? ['sqlite'] : ['sqlite', 'postgres'],
+    async create(kind) {
+      files += 1
+      const url = kind === 'sqlite' ? `sqlite:${join(directory, `store-${files}.db`)}` : await newDatabase(server)
+      await migrateUp(url)
+      return url
+    },
+    async close() {
+      await server?.stop()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A checkpoint in the middle of one run and not of another would be noise; durability stays as it is by default. */
+const serverSettings = { max_wal_size: '2GB', checkpoint_timeout: '15min', shared_buffers: '256MB' }
+
+export function openStore(url: string): TransactionStore {
+  const target = storeTarget(url)
+  return target.dialect === 'sqlite' ? sqliteStore({ path: target.path }) : postgresStore({ url: target.url })
+}
+
+export function sqlitePath(url: string): string {
+  const target = storeTarget(url)
+  if (target.dialect !== 'sqlite') throw new Error(`${url} is no SQLite file.`)
+  return target.path
+}
+
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
+
+function newDatabase(server: RunningPostgres | null): Promise<string> {
+  if (server === null) throw new Error('There is no PostgreSQL here.')
+  return server.createDatabase()
+}
+
+async function versionOf(server: RunningPostgres): Promise<string> {
+  const { rows } = await withClient(server.url, (client) => client.query('show server_version'))
+  return String(rows[0]?.server_version ?? '').split(' ')[0] ?? ''
+}
