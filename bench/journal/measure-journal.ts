@@ -10,6 +10,7 @@ import { endOf, type Insert, sampleBytes, sampleInserts } from './sample-entries
 
 const batchRows = 256
 const writers = 256
+const warmUpBatches = 16
 
 export interface JournalFigures {
   readonly store: StoreKind
@@ -42,7 +43,8 @@ export async function measureJournal(stores: Stores, options: JournalOptions): P
     const raw: Speed[] = []
     const plain: Speed[] = []
     const journal: Speed[] = []
-    await journalSpeed(stores, kind, sampleInserts(4 * batchRows))
+    // What is measured has run before, as it has in a service that is up.
+    await journalSpeed(stores, kind, sampleInserts(warmUpBatches * batchRows))
     for (let run = 0; run < options.runs; run++) {
       const inserts = sampleInserts(options.batches * batchRows)
       raw.push(await rawSpeed(await openRaw(stores, kind), inserts))
@@ -85,7 +87,10 @@ async function rawSpeed(store: RawStore, inserts: readonly Insert[]): Promise<Sp
   }
 }
 
-async function inBatches<T>(entries: readonly T[], write: (batch: readonly T[]) => Promise<void> | void): Promise<void> {
+async function inBatches<T>(
+  entries: readonly T[],
+  write: (batch: readonly T[]) => Promise<void> | void,
+): Promise<void> {
   for (let from = 0; from < entries.length; from += batchRows) await write(entries.slice(from, from + batchRows))
 }
 

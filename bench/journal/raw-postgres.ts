@@ -36,10 +36,23 @@ export async function plainPostgres(url: string): Promise<RawStore> {
   const client = await connected(url)
   await client.query(`${planSettings}; create table plain (id text collate "C" primary key, body text not null)`)
   const insert = 'insert into plain select * from unnest($1::text[], $2::text[])'
-  const end = 'update plain set body = given.body from unnest($1::text[], $2::text[]) as given(id, body) where plain.id = given.id'
+  const end =
+    'update plain set body = given.body from unnest($1::text[], $2::text[]) as given(id, body) where plain.id = given.id'
   return {
-    insert: (batch) => write(client, 'plain_insert', insert, batch.map(({ row }) => [row.id, row.definition + row.state])),
-    end: (batch) => write(client, 'plain_end', end, batch.map(({ id, progress }) => [id, progress.state])),
+    insert: (batch) =>
+      write(
+        client,
+        'plain_insert',
+        insert,
+        batch.map(({ row }) => [row.id, row.definition + row.state]),
+      ),
+    end: (batch) =>
+      write(
+        client,
+        'plain_end',
+        end,
+        batch.map(({ id, progress }) => [id, progress.state]),
+      ),
     close: () => client.end(),
   }
 }
@@ -51,7 +64,12 @@ async function connected(url: string): Promise<pg.Client> {
   return client
 }
 
-async function write(client: pg.Client, name: string, text: string, rows: readonly (readonly unknown[])[]): Promise<void> {
+async function write(
+  client: pg.Client,
+  name: string,
+  text: string,
+  rows: readonly (readonly unknown[])[],
+): Promise<void> {
   const columns = (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]))
   await client.query({ name, text, values: columns })
 }

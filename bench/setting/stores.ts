@@ -2,19 +2,28 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { postgresAvailable, type RunningPostgres, startPostgres } from '@lockstep/testkit'
+import { descendantsOf, postgresAvailable, type RunningPostgres, startPostgres } from '@lockstep/testkit'
 import type { TransactionStore } from 'lockstep'
 import { migrateUp, storeTarget } from 'lockstep/migrations'
 import { postgresStore } from 'lockstep/postgres'
 import { sqliteStore } from 'lockstep/sqlite'
 import pg from 'pg'
+import { parentOf } from '../measuring/process-use.ts'
 
 export type StoreKind = 'sqlite' | 'postgres'
+
+export interface Server {
+  /** The server's own database, which is never measured. */
+  readonly url: string
+  readonly version: string
+  /** The server and all its backends, as they are now. */
+  pids(): readonly number[]
+}
 
 export interface Stores {
   readonly directory: string
   /** Null where no server is installed. */
-  readonly postgres: { readonly url: string; readonly version: string } | null
+  readonly postgres: Server | null
   /** Those that this machine has. */
   readonly kinds: readonly StoreKind[]
   /** The URL of a new and empty store with its schema. */
@@ -28,7 +37,7 @@ export async function openStores(): Promise<Stores> {
   let files = 0
   return {
     directory,
-    postgres: server === null ? null : { url: server.url, version: await versionOf(server) },
+    postgres: server === null ? null : await describe(server),
     kinds: server === null ? ['sqlite'] : ['sqlite', 'postgres'],
     async create(kind) {
       files += 1
@@ -73,7 +82,13 @@ function newDatabase(server: RunningPostgres | null): Promise<string> {
   return server.createDatabase()
 }
 
-async function versionOf(server: RunningPostgres): Promise<string> {
-  const { rows } = await withClient(server.url, (client) => client.query('show server_version'))
-  return String(rows[0]?.server_version ?? '').split(' ')[0] ?? ''
+async function describe({ url }: RunningPostgres): Promise<Server> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query(
+      "select current_setting('server_version') as version, pg_backend_pid() as backend",
+    )
+    const pid = parentOf(Number(rows[0]?.backend))
+    const version = String(rows[0]?.version).split(' ')[0] ?? ''
+    return { url, version, pids: () => [pid, ...descendantsOf(pid)] }
+  })
 }

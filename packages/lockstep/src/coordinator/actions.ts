@@ -16,8 +16,8 @@ export const actionNames = ['retry', 'hold', 'resume', 'skip', 'force-commit', '
 type MachineOf = (row: StoredTransaction) => PatternMachine
 
 /**
- * Hold, resume and the actions of the pattern. An action on a held transaction is done first, and then lets it go: what must stay held
- * is held again by the machine.
+ * Hold, resume and the actions of the pattern. An action on a held transaction lets it go in the same statement: what must stay held is
+ * held again by the machine.
  */
 export async function actOn(
   id: string,
@@ -35,9 +35,8 @@ export async function actOn(
     throw notAllowed(`Transaction ${id} is not held: only what nobody works on can be skipped. Hold it first.`)
   }
   if (action === 'retry') refuseTooOld(row)
-  const changed = await changes.change(id, { kind: 'act', action, branch, reason }, operator)
-  if (changed === null || changed.transaction.held === null) return changed
-  return changes.mark(id, operator, (current, now) => (current.held === null ? current : released(current, machineOf, now)))
+  const lettingGo = (current: StoredTransaction, now: number) => released(current, machineOf, now)
+  return changes.change(id, { kind: 'act', action, branch, reason }, { operator, lettingGo })
 }
 
 /** The audit keeps it as it is, or not at all. */
@@ -67,10 +66,11 @@ function refuseTooOld(row: StoredTransaction): void {
   throw notAllowed(`Transaction ${row.id} is older than the barrier's memory: skip the branch, or force an end.`)
 }
 
-/** The age starts again; a deadline that rests while held goes on where it was. */
+/** The age starts again, at the deadline where that lies ahead; a deadline that rests while held goes on where it was. */
 function released(row: StoredTransaction, machineOf: MachineOf, now: number): OperatorColumns {
   const restedMs = machineOf(row).deadlineRestsWhileHeld && row.held !== null ? now - row.held.since : 0
-  return { held: null, deadlineAt: row.deadlineAt === null ? null : row.deadlineAt + restedMs, ageFrom: now }
+  const deadlineAt = row.deadlineAt === null ? null : row.deadlineAt + restedMs
+  return { held: null, deadlineAt, ageFrom: Math.max(now, deadlineAt ?? now) }
 }
 
 function refuseEnded(row: StoredTransaction): void {

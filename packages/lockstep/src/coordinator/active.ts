@@ -25,6 +25,8 @@ export class Active {
   /** Calls out, queued, or waiting for durability. */
   calls = 0
   blocked: BlockedCall[] = []
+  /** When it is woken next, or null. */
+  wakeAt: number | null = null
   /** The change that handed the row back; null while we drive it. */
   parkedAt: number | null = null
   /** The change that ended it. */

@@ -47,11 +47,12 @@ export function readBegin(body: unknown, { machines, targets, sha256 }: BeginRea
   if (machine !== undefined) checker.keys(body, '', [...commonKeys, ...machine.bodyKeys])
   const labels = readLabels(checker, body)
   const waitMs = readWait(checker, body['wait'], '/wait')
-  const contentHash = checker.attempt('', () => hashOf(body, sha256)) ?? ''
-  if (machine === undefined) checker.done()
+  const contentHash = checker.attempt('', () => hashOf(body, sha256))
+  // What is no JSON may be too deep, or without an end, for anybody to look into.
+  if (machine === undefined || contentHash === undefined) checker.done()
   const plan = planOf(checker, body, { machine, targets })
   checker.done()
-  if (machine === undefined || plan === undefined)
+  if (machine === undefined || contentHash === undefined || plan === undefined)
     throw new LockstepError('LOCKSTEP_BUG', { message: 'a begin without a plan' })
   return { id: body['id'] as string, pattern: machine.pattern, contentHash, labels, waitMs, plan }
 }

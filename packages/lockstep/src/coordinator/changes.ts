@@ -36,6 +36,12 @@ export interface Operator {
   readonly reason: string
 }
 
+interface Acting {
+  readonly operator?: Operator
+  /** What the operator's columns become when the event finds the transaction held; without it, it stays held. */
+  readonly lettingGo?: (row: StoredTransaction, now: number) => OperatorColumns
+}
+
 export class Changes {
   readonly #parts: ChangesParts
 
@@ -44,21 +50,24 @@ export class Changes {
   }
 
   /** Null when there is no such transaction. */
-  async change(id: string, event: Event, operator?: Operator): Promise<Snapshot | null> {
+  async change(id: string, event: Event, by: Acting = {}): Promise<Snapshot | null> {
+    const { operator, lettingGo } = by
     for (let round = 0; round < roundsMax; round++) {
       const active = this.#parts.driver.find(id)
       if (active !== undefined && active.parkedAt !== null) {
         await active.whenGone()
         continue
       }
-      if (active !== undefined) {
+      // The operator's columns are changed by a claim only, so what is held is taken anew, from this instance too.
+      const letsGo = lettingGo !== undefined && active !== undefined && active.transaction.held !== null
+      if (active !== undefined && !letsGo) {
         const changed = await this.#parts.driver.apply(active, event, operator && this.#audit(operator))
         if (changed !== null) return changed
         continue
       }
       const row = await this.read(id)
       if (row === null) return null
-      const taken = await this.#take(row, event, operator)
+      const taken = await this.#take(row, event, by)
       if (taken !== null) return taken
     }
     throw tooContended(id)
@@ -97,12 +106,16 @@ export class Changes {
     return row
   }
 
-  async #take(row: StoredTransaction, event: Event, operator: Operator | undefined): Promise<Snapshot | null> {
+  async #take(row: StoredTransaction, event: Event, { operator, lettingGo }: Acting): Promise<Snapshot | null> {
     const { driver, journal, storeClock, instance, canCall } = this.#parts
     if (row.pattern === 'none') return this.#decided(row, event)
     const before = toTransaction(row)
     const claim = { takeover: row.owner !== null }
-    const advanced = driver.machineOf(row.pattern).advance(before, { ...event, claim }, storeClock.now())
+    const free =
+      row.held === null || lettingGo === undefined
+        ? before
+        : withOperatorColumns(before, lettingGo(row, storeClock.now()))
+    const advanced = driver.machineOf(row.pattern).advance(free, { ...event, claim }, storeClock.now())
     if (advanced.refusal !== undefined)
       throw new LockstepError(advanced.refusal.code, { message: advanced.refusal.message })
     const { transaction } = advanced
@@ -129,6 +142,7 @@ export class Changes {
     if (result.kind !== 'applied' || result.row.epoch !== row.epoch + 1) return null
     const taken = { ...row, ...written.progress, ...result.row }
     if (drives) driver.adoptAdvanced(taken, { ...advanced, transaction: written.kept })
+    else driver.letGo(row.id)
     return snapshotOf(taken)
   }
 

@@ -98,6 +98,7 @@ export class Coordinator {
   readonly #storeClock: StoreClock
   #storeId = ''
   #beginning = 0
+  #stopping: Promise<void> | null = null
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'failed' = 'new'
 
   constructor(parts: CoordinatorParts) {
@@ -159,12 +160,17 @@ export class Coordinator {
     const { machines, targets, environment } = this.#parts
     const read = readBegin(body, { machines, targets, sha256: environment.sha256 })
     if (this.#freeIntake() <= 0) throw this.#busy()
+    const row = this.#newRow(read, options.traceparent ?? null)
+    const result = await this.#countedInsert(row)
+    return await this.#begun(read, row, result)
+  }
+
+  /** Counts against the intake until it is answered; who waits for the end afterwards costs nothing. */
+  async #countedInsert(row: NewRow): Promise<EntryResult> {
     this.#beginning += 1
     try {
       await failpoint('coordinator.begin.before-durable')
-      const row = this.#newRow(read, options.traceparent ?? null)
-      const result = await this.#answered(this.#insert(row), read.id)
-      return await this.#begun(read, row, result)
+      return await this.#answered(this.#insert(row), row.id)
     } finally {
       this.#beginning -= 1
     }
@@ -249,21 +255,29 @@ export class Coordinator {
     return this.#ownership.mayCall() ? null : 'the store does not answer'
   }
 
-  /** Stops intake, hands back what it drives, makes durable what waits, ends its lease. */
-  async stop(): Promise<void> {
-    if (this.#phase === 'stopping' || this.#phase === 'stopped') return
+  /** Stops intake, hands back what it drives, makes durable what waits, ends its lease. Called again, it waits for the same end. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
     const failed = this.#phase === 'failed'
     this.#phase = 'stopping'
     this.#retention.stop()
-    await this.#recovery.stop()
+    const { timers } = this.#parts.environment
+    await within(this.#recovery.stop(), drainGraceMs, timers)
     if (!failed) await this.#handBack()
     this.#release(
       new LockstepError('LOCKSTEP_STOPPING', { message: 'The coordinator is stopping.', outcome: 'unknown' }),
     )
     await this.#parts.transport.close()
-    await this.#parts.store
-      .close()
-      .catch((error) => this.#parts.logger.warn({ error: messageOf(error) }, 'closing the store'))
+    const closed = this.#parts.store.close()
+    await within(
+      closed.catch((error) => this.#parts.logger.warn({ error: messageOf(error) }, 'closing the store')),
+      drainGraceMs,
+      timers,
+    )
     this.#phase = 'stopped'
   }
 
@@ -272,7 +286,7 @@ export class Coordinator {
     try {
       await this.#driver.drain(drainGraceMs)
       await within(this.#journal.flush(), drainGraceMs, environment.timers)
-      await store.resign(this.#instance)
+      await within(store.resign(this.#instance), drainGraceMs, environment.timers)
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'not everything was handed back; its lease will end by itself')
     }
@@ -345,6 +359,7 @@ export class Coordinator {
 
   async #replayed(read: ReadBegin, row: StoredTransaction): Promise<BeginAnswer> {
     if (row.pattern === 'none') {
+      if (row.expired) throw expired(row)
       const message = `Transaction ${read.id} was rolled back before it was begun.`
       throw new LockstepError('LOCKSTEP_DECIDED', { message, details: { status: row.status } })
     }
@@ -382,6 +397,8 @@ export class Coordinator {
     if (waitMs <= 0 || isSettled(transaction)) return snapshot
     const settled = await this.#waiters.wait(transaction.id, waitMs)
     if (settled !== null) return settled
+    // The store may be closed by now; what is durable for certain is good enough to answer.
+    if (this.#phase !== 'running') return snapshot
     const row = await this.#changes.read(transaction.id)
     return row === null ? snapshot : snapshotOf(row)
   }

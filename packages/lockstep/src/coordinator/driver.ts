@@ -102,10 +102,14 @@ export class Driver {
     this.#restOrWait(active)
   }
 
-  #enter(row: StoredTransaction): Active {
-    // Our own row, claimed anew after a pause: what the old epoch still does is refused by its compare.
-    const former = this.#actives.get(row.id)
+  /** Its row was taken under a higher epoch: what the old one still does is refused by its compare. */
+  letGo(id: string): void {
+    const former = this.#actives.get(id)
     if (former !== undefined) this.#forget(former)
+  }
+
+  #enter(row: StoredTransaction): Active {
+    this.letGo(row.id)
     const active = new Active(row)
     this.#actives.set(row.id, active)
     return active
@@ -188,8 +192,20 @@ export class Driver {
   /** Short waits stay here on the one timer; long ones are parked. */
   #restOrWait(active: Active): void {
     if (this.#shouldPark(active)) void this.#write(active, { urgent: true, park: true })
-    else if (active.calls === 0 && active.transaction.nextAt !== null)
-      this.#wakes.add(active.id, active.transaction.nextAt)
+    else this.#wakeInTime(active)
+  }
+
+  /**
+   * A call that is out must not keep the rest of its transaction from its time, so the next moment is looked for once a second. A wake
+   * far ahead would outlive what it is for.
+   */
+  #wakeInTime(active: Active): void {
+    const { nextAt, endedAt } = active.transaction
+    if (nextAt === null || endedAt !== null || active.parkedAt !== null || active.gone) return
+    const at = Math.min(nextAt, this.#parts.storeClock.now() + parkAfterMs)
+    if (active.wakeAt !== null && active.wakeAt <= at) return
+    active.wakeAt = at
+    this.#wakes.add(active.id, at)
   }
 
   async #write(active: Active, how: { urgent: boolean; park: boolean; audit?: AuditRow }): Promise<boolean> {
@@ -256,7 +272,11 @@ export class Driver {
   #settle(active: Active, change: number): void {
     const final = active.endedAt !== null && active.durableChange >= active.endedAt
     const parked = active.parkedAt !== null && change >= active.parkedAt
-    if (!final && !parked) return
+    if (!final && !parked) {
+      // Held while a call is still out: who waits is told now.
+      if (active.durable.held !== null) this.#parts.onSettled(active.id, this.#snapshot(active))
+      return
+    }
     if (final) void failpoint('coordinator.end.after-durable')
     const tells = final || active.transaction.held !== null
     this.#forget(active)
@@ -351,9 +371,12 @@ export class Driver {
 
   #woken(id: string): void {
     const active = this.#actives.get(id)
-    const due =
-      active !== undefined && active.parkedAt === null && active.calls === 0 && active.transaction.endedAt === null
+    if (active === undefined || active.parkedAt !== null || active.transaction.endedAt !== null) return
+    active.wakeAt = null
+    const { nextAt } = active.transaction
+    const due = nextAt !== null && nextAt <= this.#parts.storeClock.now()
     if (due) void this.#accept(active, this.#advance(active, { kind: 'woke' }))
+    else this.#wakeInTime(active)
   }
 
   #alarm(active: Active, ageMs: number): void {

@@ -51,6 +51,8 @@ export class Journal {
   #running: Promise<void> | null = null
   #lazyTimer: Timer | null = null
   #closed: unknown = null
+  /** From the first flush on nothing is lazy: who flushes waits for all that comes. */
+  #flushing = false
 
   constructor(parts: JournalParts) {
     this.#parts = parts
@@ -71,10 +73,11 @@ export class Journal {
     return this.#enqueue(entry, true)
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when nothing waits any more, and nothing is on its way. */
   async flush(): Promise<void> {
+    this.#flushing = true
     for (const slot of this.#queue) slot.lazy = false
-    while (this.#queue.length > 0 && this.#closed === null) await this.#start()
+    while ((this.#queue.length > 0 || this.#running !== null) && this.#closed === null) await this.#start()
   }
 
   /** What waits is rejected with `reason`; what may be durable is unknown to its callers. */
@@ -86,18 +89,21 @@ export class Journal {
     this.#last.clear()
   }
 
-  #enqueue(entry: Entry, lazy: boolean): Promise<EntryResult> {
+  #enqueue(entry: Entry, mayWait: boolean): Promise<EntryResult> {
     if (this.#closed !== null) return Promise.reject(this.#closed)
     return new Promise((resolve, reject) => {
       const waiter = { resolve, reject }
       const id = idOf(entry)
       const waiting = this.#last.get(id)
+      const lazy = mayWait && !this.#flushing
       const merged = waiting === undefined ? null : merge(waiting.entry, entry)
       if (waiting !== undefined && merged !== null) {
         waiting.entry = merged
         waiting.waiters.push(waiter)
         waiting.lazy &&= lazy
       } else {
+        // What comes behind a lazy entry and is in a hurry takes it along.
+        if (waiting !== undefined && !lazy) waiting.lazy = false
         const slot = { entry, waiters: [waiter], lazy, lazyUntil: this.#parts.clock.monotonicMs() + lazyMs }
         this.#queue.push(slot)
         this.#last.set(id, slot)
@@ -173,12 +179,12 @@ export class Journal {
         await failpoint('journal.commit.after')
         return results
       } catch (error) {
-        if (isLockstepError(error, 'LOCKSTEP_STORE_FAILED')) this.#fail(error)
-        else
-          logger.warn(
-            { store: store.name, tries, error: messageOf(error) },
-            'the store did not answer a batch; repeating it',
-          )
+        if (isLockstepError(error, 'LOCKSTEP_STORE_FAILED')) {
+          this.#fail(error)
+          return undefined
+        }
+        const fields = { store: store.name, tries, error: messageOf(error) }
+        logger.warn(fields, 'the store did not answer a batch; repeating it')
         if (mutant('L7-unknown-commit-is-read')) return settleByReading(store, entries)
         await this.#pause(Math.min(repeatMaxMs, repeatFirstMs * 2 ** Math.min(tries, 10)))
       }

@@ -87,6 +87,8 @@ export class Recovery {
     const except = looks ? { except: driver.activeIds() } : {}
     const claimed = await store.claim({ owner: instance, limit, services: services(), missingAfterMs, ...except })
     if (claimed.length > 0) await failpoint('coordinator.claim.after')
+    // Too late for us: the end of our lease frees them for the others.
+    if (this.#stopped) return false
     for (const { row, takeover } of claimed) {
       if (takeover) this.takeovers += 1
       driver.adopt(row, { kind: 'woke', claim: { takeover } })

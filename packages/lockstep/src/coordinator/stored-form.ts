@@ -84,10 +84,13 @@ export function toProgress(transaction: Transaction, { owner, now, spilled }: Wr
   }
 }
 
-/** What has an owner is due at once if that owner dies, also when it is held: a resume may come after that death. */
+/**
+ * What has an owner is due at once if that owner dies. What is held is due as well, though no claim takes it: the resume may be in the
+ * row already, set by another instance, and without a moment nobody would ever take it again.
+ */
 function dueAt({ held, nextAt }: Transaction, owner: string | null, now: number): number | null {
   if (owner !== null) return now
-  return held === null ? nextAt : null
+  return held === null ? nextAt : now
 }
 
 export function withOperatorColumns(transaction: Transaction, columns: OperatorColumns): Transaction {

@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts'
-import type { AttemptRow, AuditRow, Entry, Held, OperatorColumns, Progress } from '../ports/index.ts'
+import type { Entry, OperatorColumns } from '../ports/index.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -22,47 +22,41 @@ export function idOf(entry: Entry): string {
   return entry.kind === 'insert' ? entry.row.id : entry.id
 }
 
-function partsOf(entry: Entry): readonly Fields[] {
-  const common = [...(entry.attempts ?? []).map(attemptFields), ...(entry.audit ? [auditFields(entry.audit)] : [])]
+/** The objects whose own fields are stored, as they are: this runs for every entry, so nothing is copied. What is no text and no number is passed by. */
+function partsOf(entry: Entry): readonly object[] {
+  const parts: object[] = [entry]
+  if (entry.attempts !== undefined) parts.push(...entry.attempts)
+  if (entry.audit !== undefined) parts.push(entry.audit)
   switch (entry.kind) {
     case 'insert': {
-      const { needs, labels, held, ...row } = entry.row
-      return [
-        { ...row },
-        { ...needs },
-        labels,
-        Object.fromEntries(Object.keys(labels).entries()),
-        ...heldFields(held),
-        ...common,
-      ]
+      const { row } = entry
+      parts.push(row, row.needs, row.labels, Object.keys(row.labels))
+      if (row.held !== null) parts.push(row.held)
+      return parts
     }
     case 'advance':
-      return [
-        { id: entry.id, epoch: entry.epoch },
-        progressFields(entry.progress),
-        ...heldFields(entry.hold ?? null),
-        ...common,
-      ]
+      parts.push(entry.progress)
+      if (entry.hold !== undefined) parts.push(entry.hold)
+      return parts
     case 'take':
-      return [
-        { id: entry.id, epoch: entry.epoch, version: entry.version },
-        progressFields(entry.progress),
-        ...(entry.operator ? operatorFields(entry.operator) : []),
-        ...common,
-      ]
+      parts.push(entry.progress)
+      if (entry.operator !== undefined) pushOperator(parts, entry.operator)
+      return parts
     case 'mark':
-      return [
-        { id: entry.id, version: entry.version, nextAt: entry.nextAt },
-        ...operatorFields(entry.operator),
-        ...common,
-      ]
+      pushOperator(parts, entry.operator)
+      return parts
   }
 }
 
-function firstProblem(parts: readonly Fields[]): string | null {
+function pushOperator(parts: object[], operator: OperatorColumns): void {
+  parts.push(operator)
+  if (operator.held !== null) parts.push(operator.held)
+}
+
+function firstProblem(parts: readonly object[]): string | null {
   for (const part of parts) {
     for (const name in part) {
-      const problem = problemOf(part[name])
+      const problem = problemOf((part as Fields)[name])
       if (problem !== null) return `${name} ${problem}`
     }
   }
@@ -76,13 +70,4 @@ function problemOf(value: unknown): string | null {
   }
   if (typeof value === 'number') return Number.isSafeInteger(value) ? null : 'is not a safe integer'
   return null
-}
-
-const attemptFields = (attempt: AttemptRow): Fields => ({ ...attempt })
-const auditFields = (audit: AuditRow): Fields => ({ ...audit })
-const progressFields = (progress: Progress): Fields => ({ ...progress })
-const heldFields = (held: Held | null): readonly Fields[] => (held === null ? [] : [{ ...held }])
-
-function operatorFields(operator: OperatorColumns): readonly Fields[] {
-  return [{ deadlineAt: operator.deadlineAt, ageFrom: operator.ageFrom }, ...heldFields(operator.held)]
 }

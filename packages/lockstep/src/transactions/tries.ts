@@ -80,7 +80,8 @@ export function attemptRow(event: OutcomeEvent): AttemptRow {
 }
 
 function errorOf(outcome: Outcome): string | null {
-  if (outcome.kind === 'unknown') return cut(outcome.code === undefined ? outcome.error : `${outcome.code}: ${outcome.error}`)
+  if (outcome.kind === 'unknown')
+    return cut(outcome.code === undefined ? outcome.error : `${outcome.code}: ${outcome.error}`)
   if (outcome.kind === 'refused') return cut(JSON.stringify(outcome.reason ?? null))
   return null
 }

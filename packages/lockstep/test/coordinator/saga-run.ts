@@ -2,7 +2,16 @@
  * One saga in a test's hands: feeds events to the pure machine and keeps what came out. Every argument is frozen first, so that a
  * machine that changed one would fail.
  */
-import type { Advance, Command, Event, Held, Json, OperatorAction, Outcome, TargetDirectory } from '../../src/ports/index.ts'
+import type {
+  Advance,
+  Command,
+  Event,
+  Held,
+  Json,
+  OperatorAction,
+  Outcome,
+  TargetDirectory,
+} from '../../src/ports/index.ts'
 import type { Saga, StepState } from '../../src/transactions/saga/definition.ts'
 import { sagaPattern } from '../../src/transactions/saga/index.ts'
 
@@ -21,7 +30,10 @@ export interface StepSpec {
 }
 
 /** `a`, `b` with a barrier; `A`, `B` without: one letter is one step. */
-export function steps(letters: string, more: Readonly<Record<string, Readonly<Record<string, Json>>>> = {}): StepSpec[] {
+export function steps(
+  letters: string,
+  more: Readonly<Record<string, Readonly<Record<string, Json>>>> = {},
+): StepSpec[] {
   return [...letters].map((name) => ({
     name,
     participant: `${name === name.toLowerCase() ? 'bar' : 'pln'}.${name}`,

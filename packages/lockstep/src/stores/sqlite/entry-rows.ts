@@ -1,7 +1,7 @@
 import type { AttemptRow, AuditRow, Entry, EntryResult, Held, OperatorColumns, Progress } from '../../ports/index.ts'
-import { operatorFrom, storedFrom } from '../sql-row.ts'
+import { storedFrom } from '../sql-row.ts'
 import { idOf } from '../unstorable.ts'
-import type { EntryAnswer, EntryRows, SqlValue } from './worker-messages.ts'
+import type { DecidedValues, EntryAnswer, EntryRows, SqlValue } from './worker-messages.ts'
 
 /** Turns an entry into the arrays that the worker binds; `sqlite-statements.ts` has the same order. */
 export function entryRows(entry: Entry): EntryRows {
@@ -17,15 +17,18 @@ export function entryRows(entry: Entry): EntryRows {
 }
 
 export function entryResult(answer: EntryAnswer, kind: Entry['kind']): EntryResult {
-  if (answer.kind === 'invalid') return answer
-  if (answer.kind === 'applied') {
-    return {
-      kind: 'applied',
-      row: { ...operatorFrom(answer.row), epoch: answer.row.epoch, version: answer.row.version },
-    }
+  if (isApplied(answer)) {
+    const [epoch, version, reason, since, by, detail, deadlineAt, ageFrom] = answer
+    const held = reason === null ? null : { reason, since: since ?? 0, by: by ?? '', detail }
+    return { kind: 'applied', row: { held, deadlineAt, ageFrom, epoch, version } }
   }
+  if (answer.kind === 'invalid') return answer
   const row = answer.row === null ? null : storedFrom(answer.row)
   return kind === 'insert' && row !== null ? { kind: 'exists', row } : { kind: 'stale', row }
+}
+
+function isApplied(answer: EntryAnswer): answer is DecidedValues {
+  return Array.isArray(answer)
 }
 
 function valuesOf(entry: Entry): SqlValue[] {

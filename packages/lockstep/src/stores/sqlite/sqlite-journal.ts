@@ -12,7 +12,7 @@ import {
   readWithMarksSql,
   takeSql,
 } from './sqlite-statements.ts'
-import type { DecidedRow, EntryAnswer, EntryRows, Writer } from './worker-messages.ts'
+import type { DecidedRow, DecidedValues, EntryAnswer, EntryRows, Writer } from './worker-messages.ts'
 
 export type SqliteJournal = (entries: readonly EntryRows[], writer: Writer) => readonly EntryAnswer[]
 
@@ -53,10 +53,10 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
 function prepare(database: DatabaseSync): Statements {
   return {
     write: {
-      insert: database.prepare(insertSql),
-      advance: database.prepare(advanceSql),
-      take: database.prepare(takeSql),
-      mark: database.prepare(markSql),
+      insert: answeringArrays(database, insertSql),
+      advance: answeringArrays(database, advanceSql),
+      take: answeringArrays(database, takeSql),
+      mark: answeringArrays(database, markSql),
     },
     read: database.prepare(readWithMarksSql),
     label: database.prepare(labelSql),
@@ -65,13 +65,19 @@ function prepare(database: DatabaseSync): Statements {
   }
 }
 
+function answeringArrays(database: DatabaseSync, sql: string): StatementSync {
+  const statement = database.prepare(sql)
+  statement.setReturnArrays(true)
+  return statement
+}
+
 function apply(statements: Statements, entry: EntryRows, writer: Writer): EntryAnswer {
   const written = statements.write[entry.kind].get(entry.id, writer.instance, writer.number, ...entry.values)
   if (written === undefined) return settleMiss(statements, entry, writer)
   for (const label of entry.labels) statements.label.run(...label)
   for (const attempt of entry.attempts) statements.attempt.run(...attempt)
   if (entry.audit) statements.audit.run(...entry.audit)
-  return { kind: 'applied', row: written as unknown as DecidedRow }
+  return written as unknown as DecidedValues
 }
 
 function settleMiss(statements: Statements, entry: EntryRows, writer: Writer): EntryAnswer {
@@ -82,7 +88,12 @@ function settleMiss(statements: Statements, entry: EntryRows, writer: Writer): E
       ? [row.operator_mark_instance, row.operator_mark_number]
       : [row.owner_mark_instance, row.owner_mark_number]
   const isOurs = instance === writer.instance && number === writer.number
-  return isOurs ? { kind: 'applied', row } : { kind: 'missed', row }
+  return isOurs ? decidedValues(row) : { kind: 'missed', row }
+}
+
+function decidedValues(row: DecidedRow): DecidedValues {
+  const { epoch, version, held_reason, held_since, held_by, held_detail, deadline_at, age_from } = row
+  return [epoch, version, held_reason, held_since, held_by, held_detail, deadline_at, age_from]
 }
 
 function applyAlone(database: DatabaseSync, statements: Statements, entry: EntryRows, writer: Writer): EntryAnswer {

@@ -24,8 +24,20 @@ export type DecidedRow = Pick<
   'epoch' | 'version' | 'held_reason' | 'held_since' | 'held_by' | 'held_detail' | 'deadline_at' | 'age_from'
 >
 
+/** The values of a `DecidedRow`, in this order: an object per entry would cross to the other thread with all its names. */
+export type DecidedValues = readonly [
+  epoch: number,
+  version: number,
+  heldReason: string | null,
+  heldSince: number | null,
+  heldBy: string | null,
+  heldDetail: string | null,
+  deadlineAt: number | null,
+  ageFrom: number,
+]
+
 export type EntryAnswer =
-  | { readonly kind: 'applied'; readonly row: DecidedRow }
+  | DecidedValues
   | { readonly kind: 'missed'; readonly row: SqlRow | null }
   | { readonly kind: 'invalid'; readonly message: string }
 

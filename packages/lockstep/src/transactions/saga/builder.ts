@@ -30,18 +30,18 @@ export interface RunnableSaga<Input, Output> {
 }
 
 export interface SagaBuilder<Input, Outputs extends object> extends RunnableSaga<Input, Outputs> {
+  /** A step whose input is made from the saga's input and from outputs of earlier steps. */
+  step<const Name extends string, StepInput, StepOutput, Given>(
+    name: Name,
+    participant: StepParticipant<StepInput, StepOutput>,
+    options: StepOptions & { readonly input: Mapper<Given, Outputs, NoInfer<StepInput>> },
+  ): SagaBuilder<Input & Given, Outputs & { readonly [K in Name]: StepOutput }>
   /** A step that gets the saga's own input. */
   step<const Name extends string, StepInput, StepOutput>(
     name: Name,
     participant: StepParticipant<StepInput, StepOutput>,
     options?: StepOptions,
   ): SagaBuilder<Input & StepInput, Outputs & { readonly [K in Name]: StepOutput }>
-  /** A step whose input is made from the saga's input and from outputs of earlier steps. */
-  step<const Name extends string, StepInput, StepOutput, Given>(
-    name: Name,
-    participant: StepParticipant<StepInput, StepOutput>,
-    options: StepOptions & { readonly input: Mapper<Given, Outputs, StepInput> },
-  ): SagaBuilder<Input & Given, Outputs & { readonly [K in Name]: StepOutput }>
 }
 
 interface Step {
@@ -100,18 +100,24 @@ interface Place {
   readonly [place]: { readonly $output: string; readonly path: string }
 }
 
-/** Each property read goes one token deeper into the pointer. Anything that needs the value itself fails loudly. */
+/**
+ * Each property read goes one token deeper into the pointer. Anything that needs the value itself fails loudly; the target is a
+ * function so that calling a method of the value does as well.
+ */
 function reference(step: string, path: string): unknown {
-  return new Proxy(Object.create(null), {
+  const compute = (): never => {
+    throw notYet(step, path)
+  }
+  return new Proxy(() => {}, {
     get(_, key) {
       if (key === place) return { $output: step, path }
-      if (typeof key === 'symbol' || key === 'toJSON') throw notYet(step, path)
+      if (typeof key === 'symbol' || key === 'toJSON') return compute()
       return reference(step, `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`)
     },
-    has: (_, key) => key === place,
-    ownKeys() {
-      throw notYet(step, path)
-    },
+    has: (_, key) => key === place || compute(),
+    apply: compute,
+    ownKeys: compute,
+    set: compute,
   })
 }
 
@@ -123,8 +129,15 @@ function notYet(step: string, path: string): LockstepError {
 }
 
 function withReferences(value: unknown): Json {
-  if (typeof value !== 'object' || value === null) return value as Json
-  if (place in value) return (value as Place)[place]
+  if (typeof value === 'function' && place in value) return (value as unknown as Place)[place]
   if (Array.isArray(value)) return value.map(withReferences)
+  // A date or another instance stays what it is: the begin refuses it, where a copy would have lost it in silence.
+  if (!isPlainObject(value)) return value as Json
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withReferences(inner)]))
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }

@@ -24,10 +24,19 @@ describe('a reference is replaced by what its pointer finds', () => {
     ['/length', 'own'],
   ])('%s', (path, input) => expect(at(path)).toEqual({ input }))
 
-  it.each(['/other', '/list/2', '/list/00', '/list/-', '/list/-1', '/list/1e0', '/list/length', '/receipt/0', '/none/x', '/toString', '/__proto__'])(
-    '%s finds nothing',
-    (path) => expect(at(path)).toEqual({ missing: { $output: 'a', path } }),
-  )
+  it.each([
+    '/other',
+    '/list/2',
+    '/list/00',
+    '/list/-',
+    '/list/-1',
+    '/list/1e0',
+    '/list/length',
+    '/receipt/0',
+    '/none/x',
+    '/toString',
+    '/__proto__',
+  ])('%s finds nothing', (path) => expect(at(path)).toEqual({ missing: { $output: 'a', path } }))
   it('nothing has no parts, a text has none either', () => {
     expect(at('', 'nothing')).toEqual({ input: null })
     expect(at('/0', 'text')).toEqual({ missing: { $output: 'text', path: '/0' } })

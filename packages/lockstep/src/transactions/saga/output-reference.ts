@@ -18,7 +18,10 @@ export function asReference(value: Json): OutputReference | null {
 }
 
 /** Every reference in `input`, with the JSON Pointer of its place; `at` is where the input itself stands. */
-export function findReferences(input: Json, at: string): { readonly reference: OutputReference; readonly at: string }[] {
+export function findReferences(
+  input: Json,
+  at: string,
+): { readonly reference: OutputReference; readonly at: string }[] {
   const reference = asReference(input)
   if (reference !== null) return [{ reference, at }]
   if (input === null || typeof input !== 'object') return []

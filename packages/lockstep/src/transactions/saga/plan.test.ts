@@ -47,7 +47,11 @@ describe('a begin is refused', () => {
     ['both participant and action', one({ action: 'http://x/y' }), ['/steps/0']],
     ['only a compensation', { steps: [{ name: 'a', compensate: 'http://x/y' }] }, ['/steps/0']],
     ['a participant with a compensation', one({ compensate: 'http://x/y' }), ['/steps/0/compensate']],
-    ['a bad target', { steps: [{ name: 'a', action: 'ftp:x', compensate: '/y' }] }, ['/steps/0/action', '/steps/0/compensate']],
+    [
+      'a bad target',
+      { steps: [{ name: 'a', action: 'ftp:x', compensate: '/y' }] },
+      ['/steps/0/action', '/steps/0/compensate'],
+    ],
     ['a bad participant', { steps: [{ name: 'a', participant: 'nodot' }] }, ['/steps/0/participant']],
     ['a target that is no text', { steps: [{ name: 'a', action: 5 }] }, ['/steps/0/action', '/steps/0']],
     ['a retry that is no object', one({ retry: 3 }), ['/steps/0/retry']],
@@ -67,7 +71,9 @@ describe('a begin is refused', () => {
 })
 
 describe('a reference to an output is refused', () => {
-  const refers = (reference: Json, more: Body = {}): Body => ({ steps: [step('a'), step('b', { input: { x: [reference] }, ...more })] })
+  const refers = (reference: Json, more: Body = {}): Body => ({
+    steps: [step('a'), step('b', { input: { x: [reference] }, ...more })],
+  })
   it.each<[string, Body]>([
     ['to a step that is not there', refers({ $output: 'nobody', path: '/x' })],
     ['to the step itself', refers({ $output: 'b', path: '/x' })],
@@ -108,7 +114,9 @@ describe('a reference to an output is refused', () => {
 
 describe('what is good', () => {
   it('500 steps are', () => {
-    expect(definitionOf({ steps: Array.from({ length: 500 }, (_, at) => step(`s${at}`)) }).steps.at(-1)?.after).toEqual([498])
+    expect(definitionOf({ steps: Array.from({ length: 500 }, (_, at) => step(`s${at}`)) }).steps.at(-1)?.after).toEqual(
+      [498],
+    )
   })
   it('a step follows the one before it, with `concurrent` none, with `after` exactly those', () => {
     const steps = [step('a'), step('b'), step('c', { after: ['a'] }), step('d', { after: [] })]
@@ -117,7 +125,9 @@ describe('what is good', () => {
     expect(orders({ steps, concurrent: true })).toEqual([[], [], [0], []])
   })
   it('a step may come after one that is listed later', () => {
-    expect(definitionOf({ steps: [step('a', { after: ['b'] }), step('b', { after: [] })] }).steps[0]?.after).toEqual([1])
+    expect(definitionOf({ steps: [step('a', { after: ['b'] }), step('b', { after: [] })] }).steps[0]?.after).toEqual([
+      1,
+    ])
   })
   it('a name that stands twice in `after` counts once', () => {
     const after = Array.from({ length: 50_000 }, () => 'a')
@@ -141,7 +151,11 @@ describe('what is good', () => {
     expect(plan({ steps: [step('a')] }, testTargets).deadlineMs).toBeNull()
   })
   it('what an instance must reach: each service once, sorted, no URL', () => {
-    const steps = [step('a', { participant: 'zoo.x' }), step('b'), { name: 'c', action: 'http://u/x', compensate: 'bar.y' }]
+    const steps = [
+      step('a', { participant: 'zoo.x' }),
+      step('b'),
+      { name: 'c', action: 'http://u/x', compensate: 'bar.y' },
+    ]
     expect(plan({ steps }, testTargets).needs).toEqual(['bar', 'zoo'])
   })
 })

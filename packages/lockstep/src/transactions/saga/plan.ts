@@ -121,12 +121,12 @@ interface StepReading {
 type UnorderedStep = Omit<StepPlan, 'after' | 'references'>
 
 function readStep(checker: Checker, step: Json, { position, name, reading }: StepReading): UnorderedStep | null {
-  if (!isObject(step) || name === undefined) return null
+  if (!isObject(step)) return null
   const path = `/steps/${position}`
   const target = readTargets(checker, step, path, reading.targets)
   const timeoutMs = readDuration(checker, step, 'timeout', path, timeoutMaxMs) ?? defaultStepTimeoutMs
   const retryLimit = readRetry(checker, step, path)
-  if (target === null) return null
+  if (target === null || name === undefined) return null
   const barrier = reading.targets.usesBarrier(target.action)
   const input = step['input']
   return { name, ...target, barrier, timeoutMs, retryLimit, ...(input === undefined ? {} : { input }) }
@@ -188,7 +188,8 @@ function readReferences(checker: Checker, step: Json, { position, names, orders 
   const found = new Set<number>()
   for (const { reference, at } of findReferences(input, `/steps/${position}/input`)) {
     const before = names.indexOf(reference.$output)
-    if (!earlier.has(before)) checker.add(at, `refers to the output of ${reference.$output}, which is not a step before it`)
+    if (!earlier.has(before))
+      checker.add(at, `refers to the output of ${reference.$output}, which is not a step before it`)
     if (!isPointer(reference.path)) checker.add(at, `refers to ${reference.path}, which is not a JSON Pointer`)
     found.add(before)
   }

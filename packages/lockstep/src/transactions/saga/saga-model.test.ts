@@ -47,17 +47,35 @@ const flying = (run: SagaRun, nth: number): string | undefined => {
   const out = run.saga.definition.steps.filter((_, at) => run.saga.state.steps[at]?.flight !== null)
   return out[nth % Math.max(out.length, 1)]?.name
 }
-const inFlight = (act: (run: SagaRun, branch: string) => void) => (nth: number): Move => (run) => {
-  const branch = flying(run, nth)
-  if (branch !== undefined) act(run, branch)
-}
+const inFlight =
+  (act: (run: SagaRun, branch: string) => void) =>
+  (nth: number): Move =>
+  (run) => {
+    const branch = flying(run, nth)
+    if (branch !== undefined) act(run, branch)
+  }
 const actions = ['retry', 'skip', 'force-commit', 'force-rollback'] as const
 
 const moves: fc.Arbitrary<Move> = fc.oneof(
-  { weight: 12, arbitrary: fc.tuple(outcomes, step).map(([outcome, nth]) => inFlight((run, branch) => run.answer(branch, outcome))(nth)) },
+  {
+    weight: 12,
+    arbitrary: fc
+      .tuple(outcomes, step)
+      .map(([outcome, nth]) => inFlight((run, branch) => run.answer(branch, outcome))(nth)),
+  },
   { weight: 2, arbitrary: step.map(inFlight((run, branch) => run.notSent(branch))) },
-  { weight: 1, arbitrary: step.map(inFlight((run, branch) => run.answer(branch, { kind: 'done', output: 9 }, { number: 99 }))) },
-  { weight: 3, arbitrary: fc.integer({ min: 1, max: 90_000 }).map((ms): Move => (run) => run.after(ms).woke()) },
+  {
+    weight: 1,
+    arbitrary: step.map(inFlight((run, branch) => run.answer(branch, { kind: 'done', output: 9 }, { number: 99 }))),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.integer({ min: 1, max: 90_000 }).map(
+      (ms): Move =>
+        (run) =>
+          run.after(ms).woke(),
+    ),
+  },
   { weight: 1, arbitrary: fc.constant<Move>((run) => run.takeover()) },
   { weight: 1, arbitrary: fc.constant<Move>((run) => run.cancel()) },
   { weight: 1, arbitrary: fc.constant<Move>((run) => run.hold()) },

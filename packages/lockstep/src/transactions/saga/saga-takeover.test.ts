@@ -103,6 +103,12 @@ describe('a takeover while rolling back', () => {
   })
 })
 
+it('a takeover of what has ended adds nothing', () => {
+  for (const ended of [() => run('a').woke().done('a'), () => run('a').woke().unknown('a').cancel().done('a')]) {
+    expect(ended().takeover().saga).toEqual(ended().saga)
+  }
+})
+
 describe('what the operator may do', () => {
   const running = () => run('ab').woke().done('a').unknown('b')
   const rolling = () => run('ab').woke().done('a').refused('b').unknown('b')
