@@ -8,7 +8,7 @@ export const extents = {
   },
   quick: {
     journal: { runs: 1, batches: 16 },
-    saga: { inFlight: [16], runs: 1, seconds: 0.6, quick: true },
+    saga: { inFlight: [16], runs: 1, seconds: 0.4, quick: true },
     claims: { sizes: [5_000, 20_000], runs: 3 },
     idle: { sagas: 500, parked: 5_000, idleSeconds: 1 },
   },

@@ -2,8 +2,8 @@ import type pg from 'pg'
 import { claimStatement } from '../../packages/lockstep/dist/stores/postgres/postgres-claim.js'
 import { median, rounded } from '../measuring/spread.ts'
 import { type Stores, withClient } from '../setting/stores.ts'
+import type { ClaimFigures } from './claim-figures.ts'
 import { forEver, postgresFill } from './fill.ts'
-import type { ClaimFigures } from './measure-claims.ts'
 
 interface Plan {
   readonly 'Node Type': string

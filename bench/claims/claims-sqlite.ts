@@ -2,8 +2,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { sqliteClaim } from '../../packages/lockstep/dist/stores/sqlite/sqlite-claim.js'
 import { median, rounded } from '../measuring/spread.ts'
 import { type Stores, sqlitePath } from '../setting/stores.ts'
+import type { ClaimFigures } from './claim-figures.ts'
 import { sqliteFill } from './fill.ts'
-import type { ClaimFigures } from './measure-claims.ts'
 
 const request = { owner: 'live', limit: 100, services: ['bank'], missingAfterMs: 60_000 }
 const idleRepeats = 50

@@ -1,21 +1,8 @@
 /** Part 3: a claim reads what is due, however much is stored. */
-import type { StoreKind, Stores } from '../setting/stores.ts'
+import type { Stores } from '../setting/stores.ts'
+import type { ClaimFigures } from './claim-figures.ts'
 import { claimsOnPostgres } from './claims-postgres.ts'
 import { claimsOnSqlite } from './claims-sqlite.ts'
-
-export interface ClaimFigures {
-  readonly store: StoreKind
-  /** Transactions in the store, of which always 100 are due. */
-  readonly stored: number
-  /** Rows of the table that the claim looked at, by EXPLAIN; null where the store does not count. */
-  readonly rowsRead: number | null
-  readonly pagesRead: number | null
-  readonly claimMs: number
-  /** A claim that finds nothing, as an idle coordinator makes one a second. */
-  readonly idleClaimMs: number | null
-  /** By its plan: every search of the table goes through an index of what is due. */
-  readonly byIndex: boolean
-}
 
 export async function measureClaims(
   stores: Stores,

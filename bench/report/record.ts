@@ -1,10 +1,17 @@
-import type { ClaimFigures } from '../claims/measure-claims.ts'
+import type { ClaimFigures } from '../claims/claim-figures.ts'
 import type { IdleFigures } from '../idle/measure-idle.ts'
 import type { JournalFigures } from '../journal/measure-journal.ts'
 import type { Machine } from '../measuring/machine.ts'
 import type { HttpFigures } from '../saga/measure-http.ts'
 import type { InProcessFigures } from '../saga/measure-in-process.ts'
-import type { Target } from './targets.ts'
+
+export interface Target {
+  readonly target: string
+  readonly met: boolean
+  readonly value: string
+  /** Counts do not depend on how busy the machine is: a missed one is a defect and fails the run. */
+  readonly kind: 'ratio' | 'count'
+}
 
 /** Everything of one run. A part that was not asked for is absent. */
 export interface BenchRecord {

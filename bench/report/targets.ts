@@ -1,12 +1,4 @@
-import type { Figures } from './record.ts'
-
-export interface Target {
-  readonly target: string
-  readonly met: boolean
-  readonly value: string
-  /** Counts do not depend on how busy the machine is: a missed one is a defect and fails the run. */
-  readonly kind: 'ratio' | 'count'
-}
+import type { Figures, Target } from './record.ts'
 
 export const journalRatioMin = 0.5
 export const commitsAlone = 2

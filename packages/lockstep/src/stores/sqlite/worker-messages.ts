@@ -24,7 +24,7 @@ export type DecidedRow = Pick<
   'epoch' | 'version' | 'held_reason' | 'held_since' | 'held_by' | 'held_detail' | 'deadline_at' | 'age_from'
 >
 
-/** The values of a `DecidedRow`, in this order: an object per entry would cross to the other thread with all its names. */
+/** A `DecidedRow` in the order of `decidedColumns`: an object per entry would cross to the other thread with all its names. */
 export type DecidedValues = readonly [
   epoch: number,
   version: number,
