@@ -179,7 +179,8 @@ export class Journal {
         await failpoint('journal.commit.after')
         return results
       } catch (error) {
-        if (isLockstepError(error, 'LOCKSTEP_STORE_FAILED')) {
+        // A disk that failed, a schema that is another one, a bug: repeating cannot help, and what comes behind would wait for ever.
+        if (isLockstepError(error) && !error.retriable) {
           this.#fail(error)
           return undefined
         }

@@ -51,7 +51,7 @@ export interface Progress {
   readonly reason: string | null
   readonly updatedAt: number
   readonly endedAt: number | null
-  /** When the row is due for a claim; null when nothing is (ended, or held). */
+  /** When the row is due for a claim; null once it has ended. What is held is never claimed, whatever stands here. */
   readonly nextAt: number | null
   /** The instance that drives it; null when parked, ended or open to anyone. */
   readonly owner: string | null

@@ -1,7 +1,7 @@
 import type { Json, Plan, TargetDirectory } from '../../ports/index.ts'
 import { Checker, isObject, type JsonObject } from '../../protocol/checker.ts'
 import { parseDurationMs } from '../../protocol/duration.ts'
-import { checkBranchName } from '../../protocol/names.ts'
+import { checkBranchName, isUrlTarget } from '../../protocol/names.ts'
 import { untried } from '../tries.ts'
 import { defaultStepTimeoutMs, type SagaDefinition, type SagaState, type StepPlan } from './definition.ts'
 import { findReferences, isPointer } from './output-reference.ts'
@@ -142,6 +142,9 @@ function readTargets(checker: Checker, step: JsonObject, path: string, targets: 
   }
   if (participant !== undefined && compensate !== undefined) {
     checker.add(`${path}/compensate`, 'goes with `action`; a participant brings its own compensation')
+  }
+  if (participant !== undefined && isUrlTarget(participant)) {
+    checker.add(`${path}/participant`, 'must be <service>.<name>; a URL goes with `action`')
   }
   for (const [key, target] of [
     ['participant', participant],

@@ -108,10 +108,16 @@ function recordAction(saga: Saga, landing: Landing): Saga {
     }
     default: {
       const action = retryLater(step.action, event, saga.ageFrom, now)
-      const doubtful = step.doubtful || outcome.kind === 'unknown'
-      return holdIfHopeless(withStep(saga, position, { action, doubtful }), landing, action)
+      return holdIfHopeless(withStep(saga, position, { action, ...traceOf(step, outcome) }), landing, action)
     }
   }
+}
+
+/** What an attempt without an answer leaves: doubt, unless it is certain that the call never got there. */
+function traceOf(step: StepState, outcome: Outcome): Partial<StepState> {
+  if (outcome.kind !== 'unknown') return {}
+  if (outcome.unreached !== true) return { doubtful: true }
+  return step.flight?.first === true ? { sent: false, state: 'waiting' } : {}
 }
 
 function asRefusal(outcome: Outcome): Outcome {

@@ -55,6 +55,18 @@ describe('a rollback after a takeover', () => {
   })
 })
 
+describe('a step whose calls certainly never got there', () => {
+  it('is not compensated', () => {
+    const back = new SagaRun(steps('A')).woke().unknown('A', { unreached: true }).cancel()
+    expect([back.calls(), back.saga.status]).toEqual([[], 'rolled-back'])
+  })
+
+  it('is compensated when an earlier call may have', () => {
+    const back = new SagaRun(steps('A')).woke().unknown('A').after(60_000).woke().unknown('A', { unreached: true }).cancel()
+    expect(back.calls()).toEqual(['A.compensate#1 status'])
+  })
+})
+
 describe('the quiet time before the reverse of a plain step', () => {
   const plain = (body = {}) => new SagaRun(steps('A', { A: { timeout: 3_000 } }), body)
   it('is the timeout of that step, from the takeover on', () => {
