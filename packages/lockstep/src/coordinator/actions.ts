@@ -1,7 +1,7 @@
 import { LockstepError } from '../errors.ts'
 import type { OperatorAction, OperatorColumns, PatternMachine, StoredTransaction } from '../ports/index.ts'
 import type { Changes, Operator } from './changes.ts'
-import type { Snapshot } from './driver.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /** What an operator asks for. `reason` is for the next person who reads the audit. */
 export interface ActionRequest {

@@ -33,6 +33,8 @@ export class Active {
   endedAt: number | null = null
   /** Why the journal took no more of it. */
   failure: unknown = null
+  /** The change with which the machine last held it. */
+  heldAt = 0
   /** Hold that is in memory and not yet durable. */
   pendingHold: Held | null = null
   /** Somebody else owns it, or the journal is closed: nothing of this object counts any more. */

@@ -11,8 +11,9 @@ import type {
   Transaction,
   TransactionStore,
 } from '../ports/index.ts'
-import type { Driver, Snapshot } from './driver.ts'
+import type { Driver } from './driver.ts'
 import type { Journal } from './journal.ts'
+import type { Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
 import { spilledIn, storableHeld, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
 import { snapshotOf } from './view.ts'
@@ -26,7 +27,7 @@ export interface ChangesParts {
   readonly journal: Journal
   readonly storeClock: StoreClock
   readonly instance: string
-  readonly canCall: (row: StoredTransaction) => boolean
+  readonly canCall: (needs: readonly string[]) => boolean
 }
 
 export interface Operator {
@@ -121,7 +122,7 @@ export class Changes {
     const { transaction } = advanced
     if (event.kind === 'decide' && transaction.status === before.status) return snapshotOf(row)
     // What this instance cannot call is decided here and driven by whoever can (law 11).
-    const drives = transaction.endedAt === null && transaction.held === null && canCall(row)
+    const drives = transaction.endedAt === null && transaction.held === null && canCall(row.needs)
     const now = storeClock.now()
     const how = { owner: drives ? instance : null, now, spilled: spilledIn(row) }
     const written = toProgress(drives ? transaction : dueNow(transaction, now), how)

@@ -1,7 +1,5 @@
-import { failpoint } from '#failpoint'
 import { LockstepError, messageOf } from '../errors.ts'
 import type {
-  Entry,
   EntryResult,
   Environment,
   ListFilter,
@@ -19,11 +17,13 @@ import { type ActionRequest, actOn } from './actions.ts'
 import { type BeginBody, type ReadBegin, readBegin } from './begin-body.ts'
 import { Changes, expired, unstorable } from './changes.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { Driver, type Snapshot } from './driver.ts'
+import { Driver } from './driver.ts'
+import { Intake, type NewRow } from './intake.ts'
 import { Journal, storeUnavailable } from './journal.ts'
 import { Ownership } from './ownership.ts'
 import { Recovery } from './recovery.ts'
 import { Retention, type RetentionSettings } from './retention.ts'
+import type { Snapshot } from './snapshot.ts'
 import { StoreClock } from './store-clock.ts'
 import { present, presentListed, snapshotOf } from './view.ts'
 import { isSettled, Waiters } from './waiters.ts'
@@ -76,7 +76,6 @@ export type RunOutcome<Output> =
 /** A caller waits this long for the store before it is told `unknown`; the entry itself stays and is repeated. */
 const answerWithinMs = 5_000
 const drainGraceMs = 5_000
-const firstEpoch = 1
 
 /**
  * Drives transactions to their end: the same class inside a service and behind the server.
@@ -94,10 +93,10 @@ export class Coordinator {
   readonly #recovery: Recovery
   readonly #waiters: Waiters
   readonly #changes: Changes
+  readonly #intake: Intake
   readonly #retention: Retention
   readonly #storeClock: StoreClock
   #storeId = ''
-  #beginning = 0
   #stopping: Promise<void> | null = null
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'failed' = 'new'
 
@@ -129,9 +128,12 @@ export class Coordinator {
     })
     const driver = this.#driver
     this.#waiters = new Waiters({ store, timers, isDrivenHere: (id) => driver.find(id) !== undefined })
-    const canCall = (row: StoredTransaction) => row.needs.every((service) => parts.services.includes(service))
-    this.#changes = new Changes({ store, driver, journal: this.#journal, storeClock, instance, canCall })
-    const freeIntake = () => this.#freeIntake()
+    const canCall = (needs: readonly string[]) => needs.every((service) => parts.services.includes(service))
+    const shared = { driver, journal: this.#journal, storeClock, instance, canCall }
+    this.#changes = new Changes({ ...shared, store })
+    const intake = new Intake({ ...shared, intakeMax: parts.intakeMax })
+    this.#intake = intake
+    const freeIntake = () => intake.free
     this.#recovery = new Recovery({ store, environment, driver, instance, services, freeIntake, logger })
     this.#retention = new Retention({ store, environment, storeClock, logger, settings: parts.retention })
   }
@@ -159,21 +161,10 @@ export class Coordinator {
     this.#mustRun()
     const { machines, targets, environment } = this.#parts
     const read = readBegin(body, { machines, targets, sha256: environment.sha256 })
-    if (this.#freeIntake() <= 0) throw this.#busy()
-    const row = this.#newRow(read, options.traceparent ?? null)
-    const result = await this.#countedInsert(row)
+    this.#intake.refuseWhenFull()
+    const row = this.#intake.newRow(read, options.traceparent ?? null)
+    const result = await this.#intake.counted(() => this.#answered(this.#intake.insert(row), row.id))
     return await this.#begun(read, row, result)
-  }
-
-  /** Counts against the intake until it is answered; who waits for the end afterwards costs nothing. */
-  async #countedInsert(row: NewRow): Promise<EntryResult> {
-    this.#beginning += 1
-    try {
-      await failpoint('coordinator.begin.before-durable')
-      return await this.#answered(this.#insert(row), row.id)
-    } finally {
-      this.#beginning -= 1
-    }
   }
 
   /** Begins what a builder describes and waits for its end. */
@@ -308,46 +299,6 @@ export class Coordinator {
     this.#parts.onFailed?.(error)
   }
 
-  #newRow(read: ReadBegin, traceparent: string | null): NewRow {
-    const { id, pattern, contentHash, labels, plan } = read
-    const now = this.#storeClock.now()
-    const deadlineAt = plan.deadlineMs === null ? null : now + plan.deadlineMs
-    return {
-      id,
-      pattern,
-      contentHash,
-      definition: JSON.stringify(plan.definition),
-      needs: plan.needs,
-      labels,
-      createdAt: now,
-      traceparent,
-      status: plan.status,
-      state: JSON.stringify({ state: plan.state, attempts: [], alarmedFor: null, spilled: 0 }),
-      reason: null,
-      updatedAt: now,
-      endedAt: null,
-      nextAt: now,
-      owner: this.#canCallAll(plan.needs) ? this.#instance : null,
-      held: null,
-      deadlineAt,
-      ageFrom: Math.max(now, deadlineAt ?? now),
-    }
-  }
-
-  #canCallAll(needs: readonly string[]): boolean {
-    return needs.every((service) => this.#parts.services.includes(service))
-  }
-
-  /** Drives what has become durable, also when its caller was told `unknown` meanwhile. */
-  async #insert(row: NewRow): Promise<EntryResult> {
-    const result = await this.#journal.write({ kind: 'insert', row })
-    await failpoint('coordinator.begin.after-durable')
-    // A repeated insert may be answered after somebody has claimed the row: it is begun, and it is not ours.
-    const drives = result.kind === 'applied' && row.owner !== null && result.row.epoch === firstEpoch
-    if (drives) this.#driver.adopt({ ...row, ...result.row, expired: false }, { kind: 'woke' })
-    return result
-  }
-
   async #begun(read: ReadBegin, row: NewRow, result: EntryResult): Promise<BeginAnswer> {
     if (result.kind === 'exists') return this.#replayed(read, result.row)
     if (result.kind === 'invalid') throw unstorable(result.message)
@@ -375,21 +326,11 @@ export class Coordinator {
     const changed = await this.#changes.change(id, { kind: 'decide', decision })
     if (changed !== null) return changed
     if (decision === 'commit') throw notFound(id)
-    const row = this.#tombstone(id)
+    const row = this.#intake.tombstone(id)
     const result = await this.#journal.write({ kind: 'insert', row })
     if (result.kind === 'applied') return snapshotOf({ ...row, ...result.row, expired: false })
     // A begin came in between: it is there now, and is rolled back like any other.
     return this.#decided(id, decision)
-  }
-
-  #tombstone(id: string): NewRow {
-    const now = this.#storeClock.now()
-    return {
-      ...this.#newRow({ id, pattern: 'none', contentHash: '', labels: {}, waitMs: 0, plan: emptyPlan }, null),
-      endedAt: now,
-      nextAt: null,
-      owner: null,
-    }
   }
 
   async #whenSettled(snapshot: Snapshot, waitMs: number): Promise<Snapshot> {
@@ -430,15 +371,6 @@ export class Coordinator {
     }
   }
 
-  #freeIntake(): number {
-    return this.#parts.intakeMax - this.#driver.activeCount - this.#journal.size - this.#beginning
-  }
-
-  #busy(): LockstepError {
-    const message = `The coordinator has ${this.#parts.intakeMax} transactions at work, its bound.`
-    return new LockstepError('LOCKSTEP_BUSY', { message, retryAfterMs: 1_000 })
-  }
-
   #mustRun(): void {
     if (this.#phase === 'running') return
     if (this.#phase === 'failed')
@@ -447,10 +379,6 @@ export class Coordinator {
     throw new LockstepError('LOCKSTEP_STOPPING', { message })
   }
 }
-
-type NewRow = Extract<Entry, { kind: 'insert' }>['row']
-
-const emptyPlan = { definition: null, state: null, status: 'rolled-back', needs: [], deadlineMs: null } as const
 
 function notFound(id: string): LockstepError {
   return new LockstepError('LOCKSTEP_NOT_FOUND', { message: `There is no transaction ${id}.` })

@@ -3,7 +3,6 @@
  * leave that may, and lets go of a transaction that ends, waits or belongs to somebody else. It names no pattern.
  */
 import { failpoint } from '#failpoint'
-import { mutant } from '#mutant'
 import { LockstepError } from '../errors.ts'
 import type {
   Advance,
@@ -21,8 +20,10 @@ import type {
   Transaction,
 } from '../ports/index.ts'
 import { Active } from './active.ts'
+import { Calls } from './calls.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Journal } from './journal.ts'
+import type { Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
 import { storableHeld, toProgress, withOperatorColumns } from './stored-form.ts'
 import { WakeQueue } from './wake-queue.ts'
@@ -41,30 +42,28 @@ export interface DriverParts {
   readonly machines: ReadonlyMap<Pattern, PatternMachine>
   readonly logger: Logger
   readonly mayCall: () => boolean
-  /** Told when a transaction is durably final or held, or has left this instance. */
   /** A row of ours may be left in the store without anybody driving it. */
   readonly onStranded: () => void
+  /** Told when a transaction is durably final or held, or has left this instance. */
   readonly onSettled: (id: string, snapshot: Snapshot | null) => void
-}
-
-/** A durable picture of a transaction. */
-export interface Snapshot {
-  readonly transaction: Transaction
-  readonly base: StoredTransaction
-  readonly version: number
-  readonly updatedAt: number
-  readonly spilled: number
 }
 
 export class Driver {
   readonly #parts: DriverParts
   readonly #actives = new Map<string, Active>()
   readonly #wakes: WakeQueue
+  readonly #calls: Calls
+  #draining = false
 
   constructor(parts: DriverParts) {
     this.#parts = parts
     const now = () => parts.storeClock.now()
     this.#wakes = new WakeQueue(parts.environment.timers, now, (id) => this.#woken(id))
+    this.#calls = new Calls({
+      ...parts,
+      mayCall: () => !this.#draining && parts.mayCall(),
+      onLanded: (active, event) => void this.#accept(active, this.#advance(active, event)),
+    })
   }
 
   get activeCount(): number {
@@ -159,8 +158,6 @@ export class Driver {
     this.#wakes.clear()
   }
 
-  #draining = false
-
   #advance(active: Active, event: Event): Advance {
     return this.machineOf(active.transaction.pattern).advance(active.transaction, event, this.#parts.storeClock.now())
   }
@@ -172,7 +169,10 @@ export class Driver {
     active.transaction = transaction
     active.change += 1
     if (transaction.endedAt !== null) active.endedAt ??= active.change
-    if (transaction.held !== null && before.held === null) active.pendingHold = transaction.held
+    if (transaction.held !== null && before.held === null) {
+      active.pendingHold = transaction.held
+      active.heldAt = active.change
+    }
     this.#release(active, advanced.commands)
     const turned = transaction.status !== before.status || active.pendingHold !== null
     const urgent = options.urgent === true || turned || active.blocked.length > 0
@@ -261,8 +261,10 @@ export class Driver {
       return true
     }
     const heldElsewhere = result.row.held !== null && active.transaction.held === null
-    active.transaction = withOperatorColumns(active.transaction, result.row)
-    this.#unblock(active)
+    // An answer from before our own hold knows nothing of it, and must not lift it.
+    const { held } = at.change < active.heldAt ? active.transaction : result.row
+    active.transaction = withOperatorColumns(active.transaction, { ...result.row, held })
+    this.#calls.unblock(active)
     this.#settle(active, at.change)
     if (heldElsewhere && !active.gone) this.#restOrWait(active)
     return true
@@ -307,66 +309,8 @@ export class Driver {
   #release(active: Active, commands: readonly Command[]): void {
     for (const command of commands) {
       if (command.kind === 'alarm') this.#alarm(active, command.ageMs)
-      else this.#launchWhenDurable(active, command)
+      else this.#calls.submit(active, command)
     }
-  }
-
-  #launchWhenDurable(active: Active, command: Extract<Command, { kind: 'call' }>): void {
-    active.calls += 1
-    if (this.#isJustified(active, command, active.change)) this.#launch(active, command)
-    else active.blocked.push({ command, change: active.change })
-  }
-
-  /** Law 1: no call leaves before the row that justifies it is durable. */
-  #isJustified(active: Active, command: Extract<Command, { kind: 'call' }>, change: number): boolean {
-    if (command.needs === 'nothing' || mutant('L1-reverse-before-durable')) return true
-    if (active.durableChange >= change) return true
-    return command.needs === 'status' && active.durable.status === active.transaction.status
-  }
-
-  #unblock(active: Active): void {
-    const waiting = active.blocked
-    active.blocked = []
-    for (const { command, change } of waiting) {
-      if (this.#isJustified(active, command, change)) this.#launch(active, command)
-      else active.blocked.push({ command, change })
-    }
-  }
-
-  #launch(active: Active, command: Extract<Command, { kind: 'call' }>): void {
-    const { base, transaction } = active
-    const { branch, operation, number, target, input, timeoutMs } = command
-    this.#parts.dispatcher.submit({
-      call: {
-        target,
-        operation,
-        store: this.#parts.storeId(),
-        transaction: active.id,
-        branch,
-        attempt: number,
-        begunAt: transaction.createdAt,
-        timeoutMs,
-        input,
-        traceparent: base.traceparent,
-      },
-      mayLeave: () => !active.gone && active.transaction.held === null && !this.#draining && this.#parts.mayCall(),
-      notSent: ({ retryAfterMs, missing }) => {
-        const retryAt = this.#parts.storeClock.now() + retryAfterMs
-        this.#landed(active, { kind: 'not-sent', branch, operation, number, retryAt, missing })
-      },
-      done: ({ outcome, durationMs }) => {
-        const startedAt = this.#parts.storeClock.now() - Math.round(durationMs)
-        const jitter = this.#parts.environment.random.fraction('back-off')
-        const event = { branch, operation, number, startedAt, durationMs: Math.round(durationMs), outcome, jitter }
-        this.#landed(active, { kind: 'outcome', ...event })
-      },
-    })
-  }
-
-  #landed(active: Active, event: Event): void {
-    active.calls -= 1
-    if (active.gone) return
-    void this.#accept(active, this.#advance(active, event))
   }
 
   #woken(id: string): void {

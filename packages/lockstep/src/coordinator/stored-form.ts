@@ -24,6 +24,11 @@ interface StoredState {
 /** Attempts kept inside the transaction's row: a short story costs no further row. */
 const attemptsInline = 20
 
+export function initialState(state: unknown): string {
+  const text: StoredState = { state, attempts: [], alarmedFor: null, spilled: 0 }
+  return JSON.stringify(text)
+}
+
 export function toTransaction(row: StoredTransaction): Transaction {
   const stored = JSON.parse(row.state) as StoredState
   return {

@@ -1,6 +1,6 @@
 import type { AttemptRow, Description, PatternMachine, StoredTransaction, Transaction } from '../ports/index.ts'
 import type { AttemptBody, BranchBody, TransactionBody } from '../protocol/index.ts'
-import type { Snapshot } from './driver.ts'
+import type { Snapshot } from './snapshot.ts'
 import { spilledIn, toTransaction } from './stored-form.ts'
 
 /** Turns what is durable into what is answered (protocol.md section 3). */

@@ -1,5 +1,5 @@
 import type { StoredTransaction, Timers, TransactionStore } from '../ports/index.ts'
-import type { Snapshot } from './driver.ts'
+import type { Snapshot } from './snapshot.ts'
 
 const pollMs = 200
 

@@ -62,7 +62,13 @@ describe('a step whose calls certainly never got there', () => {
   })
 
   it('is compensated when an earlier call may have', () => {
-    const back = new SagaRun(steps('A')).woke().unknown('A').after(60_000).woke().unknown('A', { unreached: true }).cancel()
+    const back = new SagaRun(steps('A'))
+      .woke()
+      .unknown('A')
+      .after(60_000)
+      .woke()
+      .unknown('A', { unreached: true })
+      .cancel()
     expect(back.calls()).toEqual(['A.compensate#1 status'])
   })
 })

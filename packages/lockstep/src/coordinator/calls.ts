@@ -1,0 +1,84 @@
+import { mutant } from '#mutant'
+import type { Command, Environment, Event } from '../ports/index.ts'
+import type { Active } from './active.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { StoreClock } from './store-clock.ts'
+
+type CallCommand = Extract<Command, { kind: 'call' }>
+
+export interface CallsParts {
+  readonly environment: Environment
+  readonly storeClock: StoreClock
+  readonly storeId: () => string
+  readonly dispatcher: Dispatcher
+  /** Asked right before a call leaves: the lease lasts, and nobody stops. */
+  readonly mayCall: () => boolean
+  readonly onLanded: (active: Active, event: Event) => void
+}
+
+/** Lets the calls of a transaction leave, each not before the row that justifies it is durable (law 1). */
+export class Calls {
+  readonly #parts: CallsParts
+
+  constructor(parts: CallsParts) {
+    this.#parts = parts
+  }
+
+  submit(active: Active, command: CallCommand): void {
+    active.calls += 1
+    if (this.#isJustified(active, command, active.change)) this.#launch(active, command)
+    else active.blocked.push({ command, change: active.change })
+  }
+
+  /** Something has become durable: what waited for it leaves. */
+  unblock(active: Active): void {
+    const waiting = active.blocked
+    active.blocked = []
+    for (const { command, change } of waiting) {
+      if (this.#isJustified(active, command, change)) this.#launch(active, command)
+      else active.blocked.push({ command, change })
+    }
+  }
+
+  #isJustified(active: Active, command: CallCommand, change: number): boolean {
+    if (command.needs === 'nothing' || mutant('L1-reverse-before-durable')) return true
+    if (active.durableChange >= change) return true
+    return command.needs === 'status' && active.durable.status === active.transaction.status
+  }
+
+  #launch(active: Active, command: CallCommand): void {
+    const { base, transaction } = active
+    const { branch, operation, number, target, input, timeoutMs } = command
+    const { environment, storeClock, storeId, dispatcher, mayCall } = this.#parts
+    dispatcher.submit({
+      call: {
+        target,
+        operation,
+        store: storeId(),
+        transaction: active.id,
+        branch,
+        attempt: number,
+        begunAt: transaction.createdAt,
+        timeoutMs,
+        input,
+        traceparent: base.traceparent,
+      },
+      mayLeave: () => !active.gone && active.transaction.held === null && mayCall(),
+      notSent: ({ retryAfterMs, missing }) => {
+        const retryAt = storeClock.now() + retryAfterMs
+        this.#landed(active, { kind: 'not-sent', branch, operation, number, retryAt, missing })
+      },
+      done: ({ outcome, durationMs: exactMs }) => {
+        const durationMs = Math.round(exactMs)
+        const startedAt = storeClock.now() - durationMs
+        const jitter = environment.random.fraction('back-off')
+        this.#landed(active, { kind: 'outcome', branch, operation, number, startedAt, durationMs, outcome, jitter })
+      },
+    })
+  }
+
+  #landed(active: Active, event: Event): void {
+    active.calls -= 1
+    if (!active.gone) this.#parts.onLanded(active, event)
+  }
+}

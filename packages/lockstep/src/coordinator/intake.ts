@@ -1,0 +1,98 @@
+import { failpoint } from '#failpoint'
+import { LockstepError } from '../errors.ts'
+import type { Entry, EntryResult, Plan } from '../ports/index.ts'
+import type { ReadBegin } from './begin-body.ts'
+import type { Driver } from './driver.ts'
+import type { Journal } from './journal.ts'
+import type { StoreClock } from './store-clock.ts'
+import { initialState } from './stored-form.ts'
+
+export type NewRow = Extract<Entry, { kind: 'insert' }>['row']
+
+export interface IntakeParts {
+  readonly journal: Journal
+  readonly driver: Driver
+  readonly storeClock: StoreClock
+  readonly instance: string
+  readonly canCall: (needs: readonly string[]) => boolean
+  readonly intakeMax: number
+}
+
+const firstEpoch = 1
+const nothingToDo: Plan = { definition: null, state: null, status: 'rolled-back', needs: [], deadlineMs: null }
+
+/** Takes new transactions in, up to a bound, and starts to drive what has become durable. */
+export class Intake {
+  readonly #parts: IntakeParts
+  #beginning = 0
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts
+  }
+
+  /** How many more transactions may become active. */
+  get free(): number {
+    const { intakeMax, driver, journal } = this.#parts
+    return intakeMax - driver.activeCount - journal.size - this.#beginning
+  }
+
+  refuseWhenFull(): void {
+    if (this.free > 0) return
+    const message = `The coordinator has ${this.#parts.intakeMax} transactions at work, its bound.`
+    throw new LockstepError('LOCKSTEP_BUSY', { message, retryAfterMs: 1_000 })
+  }
+
+  /** Counts against the bound until `answer` is there; who waits for the end afterwards costs nothing. */
+  async counted<T>(answer: () => Promise<T>): Promise<T> {
+    this.#beginning += 1
+    try {
+      await failpoint('coordinator.begin.before-durable')
+      return await answer()
+    } finally {
+      this.#beginning -= 1
+    }
+  }
+
+  /** Drives what has become durable, also when its caller was told `unknown` meanwhile. */
+  async insert(row: NewRow): Promise<EntryResult> {
+    const result = await this.#parts.journal.write({ kind: 'insert', row })
+    await failpoint('coordinator.begin.after-durable')
+    // A repeated insert may be answered after somebody has claimed the row: it is begun, and it is not ours.
+    const drives = result.kind === 'applied' && row.owner !== null && result.row.epoch === firstEpoch
+    if (drives) this.#parts.driver.adopt({ ...row, ...result.row, expired: false }, { kind: 'woke' })
+    return result
+  }
+
+  newRow({ id, pattern, contentHash, labels, plan }: Omit<ReadBegin, 'waitMs'>, traceparent: string | null): NewRow {
+    const { storeClock, canCall, instance } = this.#parts
+    const now = storeClock.now()
+    const deadlineAt = plan.deadlineMs === null ? null : now + plan.deadlineMs
+    return {
+      id,
+      pattern,
+      contentHash,
+      definition: JSON.stringify(plan.definition),
+      needs: plan.needs,
+      labels,
+      createdAt: now,
+      traceparent,
+      status: plan.status,
+      state: initialState(plan.state),
+      reason: null,
+      updatedAt: now,
+      endedAt: null,
+      nextAt: now,
+      // What this instance cannot call is begun here and driven by whoever can (law 11).
+      owner: canCall(plan.needs) ? instance : null,
+      held: null,
+      deadlineAt,
+      ageFrom: Math.max(now, deadlineAt ?? now),
+    }
+  }
+
+  /** The rollback of an id that was never begun: whoever begins it later is refused. */
+  tombstone(id: string): NewRow {
+    const row = this.newRow({ id, pattern: 'none', contentHash: '', labels: {}, plan: nothingToDo }, null)
+    return { ...row, endedAt: row.createdAt, nextAt: null, owner: null }
+  }
+}
