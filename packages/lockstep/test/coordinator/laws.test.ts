@@ -1,5 +1,6 @@
 /** The laws of the coordinator (docs/laws.md), each as a promise that one test keeps. */
 import { describe, expect, it } from 'vitest'
+import type { Outcome } from '../../src/ports/index.ts'
 import { body, done, errorOf, never, refused, unavailable, unknown, World } from './world.ts'
 
 describe('law 1: durable before act', () => {
@@ -151,6 +152,30 @@ describe('law 8: first come', () => {
 })
 
 describe('law 9: nothing is dropped, and a dead endpoint costs no attempt', () => {
+  it('a hold is not lifted by the answer to an older change', async () => {
+    const world = new World()
+    const { coordinator, store } = await world.start()
+    const { time, participants } = world
+    const after = (ms: number, outcome: Outcome) => (): Promise<Outcome> =>
+      new Promise((resolve) => void time.process().environment.timers.after(ms, () => resolve(outcome)))
+    participants.on('bank.a', after(150, unknown()))
+    participants.on('bank.c', () => ({ kind: 'pending', retryAfterMs: 400 }))
+    participants.on('bank.d', after(600, done()))
+    const gates: (() => void)[] = []
+    store.before = (batch) => (batch[0]?.kind === 'advance' ? new Promise((resolve) => gates.push(resolve)) : undefined)
+    const limited = { participant: 'bank.a', retry: { limit: 1 } }
+    await coordinator.begin({ ...body('t', limited, 'bank.b', 'bank.c', 'bank.d'), concurrent: true })
+    await time.advance(200)
+    // What b answered is on its way to the store, and a has just spent its limit.
+    expect(gates.length).toBe(1)
+    gates[0]?.()
+    // The answer of d is an event at which c, whose patience has ended, would be called again.
+    await time.advance(1_000)
+    expect(participants.named('bank.c')).toEqual(['c.action#1'])
+    store.before = () => {}
+    for (const open of gates) open()
+    expect((await world.settled('t')).held?.reason).toBe('limit-spent')
+  })
   it('the breaker keeps back what would only fail, so that a limit is not spent', async () => {
     const world = new World()
     const { coordinator } = await world.start()
