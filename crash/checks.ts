@@ -1,6 +1,6 @@
 /** After the fire: waits until everything is at rest, then reads the banks' own databases. */
 import type { TransactionBody, TransactionListBody } from 'lockstep'
-import { readBooks } from '../examples/bank/bank-database.ts'
+import { readEffects } from '../examples/bank/books.ts'
 import { type Load, sleep } from './load.ts'
 import { accounts, type Installation, openingBalance, type Victim } from './processes.ts'
 
@@ -53,20 +53,20 @@ async function getJson<T>(url: string): Promise<T> {
 /** Every violation found; empty when all invariants hold. */
 export async function check(installation: Installation, load: Load): Promise<string[]> {
   const statuses = await statusesOf(installation, load)
-  const { total, net, doubled } = await effects(installation)
+  const { total, standing, doubled } = await readEffects(installation.databases)
   const violations = [...load.violations]
   const expected = installation.databases.length * accounts.length * openingBalance
   if (total !== expected) violations.push(`money: ${total} instead of ${expected}`)
   violations.push(...doubled.map((key) => `${key} took effect twice`))
   for (const [id, status] of statuses) {
-    const standing = net.get(id) ?? 0
-    if (standing !== (status === 'committed' ? 2 : 0))
-      violations.push(`${id} is ${status ?? 'unknown'}, and ${standing} of its 2 steps stand`)
+    const steps = standing.get(id) ?? 0
+    if (steps !== (status === 'committed' ? 2 : 0))
+      violations.push(`${id} is ${status ?? 'unknown'}, and ${steps} of its 2 steps stand`)
     const shown = load.stories.get(id)?.shown
     if ((shown === 'committed' || shown === 'rolled-back') && shown !== status)
       violations.push(`${id} was shown ${shown} and is ${status}`)
   }
-  for (const id of net.keys()) if (!statuses.has(id)) violations.push(`${id} took effect and nobody has begun it`)
+  for (const id of standing.keys()) if (!statuses.has(id)) violations.push(`${id} took effect and nobody has begun it`)
   return violations
 }
 
@@ -80,22 +80,4 @@ async function statusesOf({ coordinators }: Installation, load: Load): Promise<M
     cursor = page.next
   }
   return statuses
-}
-
-async function effects({ databases }: Installation) {
-  const net = new Map<string, number>()
-  const seen = new Set<string>()
-  const doubled: string[] = []
-  let total = 0
-  for (const database of databases) {
-    const { balances, movements } = await readBooks(database)
-    for (const balance of balances.values()) total += balance
-    for (const { transaction, branch, operation } of movements) {
-      const key = `${transaction}/${branch}/${operation}`
-      if (seen.has(key)) doubled.push(key)
-      seen.add(key)
-      net.set(transaction, (net.get(transaction) ?? 0) + (operation === 'action' ? 1 : -1))
-    }
-  }
-  return { total, net, doubled }
 }

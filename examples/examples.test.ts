@@ -41,9 +41,16 @@ it('02-any-language: participants in plain Python, driven by curl', async ({ ski
   }
   const [port = 0] = await freePorts(1)
   const environment = { ...process.env, PORT: String(port) }
-  const ran = spawnSync('bash', [join(root, 'examples/02-any-language/run.sh')], { encoding: 'utf8', env: environment, timeout: 30_000 })
+  const ran = spawnSync('bash', [join(root, 'examples/02-any-language/run.sh')], {
+    encoding: 'utf8',
+    env: environment,
+    timeout: 30_000,
+  })
   expect(ran.status).toBe(0)
-  const answers = ran.stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
+  const answers = ran.stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
   expect(answers.map(({ status }) => status)).toEqual(['committed', 'committed', 'rolled-back'])
   expect(answers[1]).toEqual(answers[0])
   expect(answers[2].reason).toEqual({ branch: 'stock', body: { code: 'out-of-stock' } })

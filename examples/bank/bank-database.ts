@@ -21,12 +21,6 @@ export interface BankDatabase {
   close(): Promise<void>
 }
 
-export interface Books {
-  readonly balances: ReadonlyMap<string, number>
-  /** One entry per movement that took effect: `transaction/branch/operation`. */
-  readonly movements: readonly { readonly transaction: string; readonly branch: string; readonly operation: string }[]
-}
-
 const accountsSql = `
 create table if not exists account (id text primary key, balance bigint not null check (balance >= 0));
 create table if not exists ledger (transaction_id text not null, branch text not null, operation text not null, account text not null, delta bigint not null);
@@ -50,41 +44,6 @@ export async function prepareBank(url: string, accounts: readonly string[], bala
   await client.connect()
   await client.query(`${accountsSql}${barrierSql('postgres')}${opening}`)
   await client.end()
-}
-
-/** Reads the books from the database itself, without asking any bank. */
-export async function readBooks(url: string): Promise<Books> {
-  const [accounts, movements] = url.startsWith('sqlite:')
-    ? readSqlite(url.slice('sqlite:'.length))
-    : await readPostgres(url)
-  return {
-    balances: new Map(accounts.map(({ id, balance }) => [String(id), Number(balance)])),
-    movements: movements.map((row) => ({
-      transaction: String(row['transaction_id']),
-      branch: String(row['branch']),
-      operation: String(row['operation']),
-    })),
-  }
-}
-
-const booksSql = ['select id, balance from account', 'select transaction_id, branch, operation from ledger'] as const
-
-type Rows = Record<string, unknown>[]
-
-function readSqlite(path: string): [Rows, Rows] {
-  const database = new DatabaseSync(path)
-  const [accounts, movements] = booksSql.map((sql) => database.prepare(sql).all() as Rows)
-  database.close()
-  return [accounts ?? [], movements ?? []]
-}
-
-async function readPostgres(url: string): Promise<[Rows, Rows]> {
-  const client = new pg.Client(url)
-  await client.connect()
-  const accounts = await client.query(booksSql[0])
-  const movements = await client.query(booksSql[1])
-  await client.end()
-  return [accounts.rows, movements.rows]
 }
 
 function openSqlite(path: string): BankDatabase {

@@ -1,6 +1,6 @@
 /** The last word: reads the banks' databases and asks whether the story they tell is the coordinator's. */
 import type { TransactionListBody } from 'lockstep'
-import { readBooks } from '../bank/bank-database.ts'
+import { readEffects } from '../bank/books.ts'
 import { accounts, type Installation, openingBalance } from './installation.ts'
 
 export interface Check {
@@ -9,19 +9,17 @@ export interface Check {
   readonly detail: string
 }
 
-export async function totalMoney(installation: Installation): Promise<number> {
-  const books = await Promise.all(installation.banks.map(({ database }) => readBooks(database)))
-  return books.flatMap(({ balances }) => [...balances.values()]).reduce((sum, balance) => sum + balance, 0)
+export async function totalMoney({ banks }: Installation): Promise<number> {
+  return (await readEffects(banks.map(({ database }) => database))).total
 }
 
 export async function audit(installation: Installation, expectedTransfers: number): Promise<Check[]> {
   const statuses = await allStatuses(installation.url)
-  const effects = await netEffects(installation)
-  const total = await totalMoney(installation)
+  const { total, standing, doubled } = await readEffects(installation.banks.map(({ database }) => database))
   const expected = installation.banks.length * accounts.length * openingBalance
   const ended = [...statuses.values()].filter((status) => status === 'committed' || status === 'rolled-back').length
-  const torn = [...statuses].filter(([id, status]) => !matches(effects.net.get(id), status))
-  const strangers = [...effects.net.keys()].filter((id) => !statuses.has(id))
+  const torn = [...statuses].filter(([id, status]) => !matches(standing.get(id), status))
+  const strangers = [...standing.keys()].filter((id) => !statuses.has(id))
   return [
     { name: 'no money was lost or made', held: total === expected, detail: `${total} of ${expected}` },
     { name: 'every transfer has ended', held: ended === expectedTransfers, detail: `${ended} of ${expectedTransfers}` },
@@ -33,7 +31,7 @@ export async function audit(installation: Installation, expectedTransfers: numbe
         strangers,
       ),
     },
-    { name: 'nothing took effect twice', held: effects.doubled.length === 0, detail: listed(effects.doubled, []) },
+    { name: 'nothing took effect twice', held: doubled.length === 0, detail: listed(doubled, []) },
   ]
 }
 
@@ -55,29 +53,8 @@ async function allStatuses(url: string): Promise<Map<string, string>> {
   return statuses
 }
 
-interface Effects {
-  /** Per transfer: branches whose action stands, that is, ran and was not compensated. */
-  readonly net: ReadonlyMap<string, number>
-  readonly doubled: readonly string[]
-}
-
-async function netEffects(installation: Installation): Promise<Effects> {
-  const net = new Map<string, number>()
-  const seen = new Set<string>()
-  const doubled: string[] = []
-  for (const { database } of installation.banks) {
-    for (const { transaction, branch, operation } of (await readBooks(database)).movements) {
-      const key = `${transaction}/${branch}/${operation}`
-      if (seen.has(key)) doubled.push(key)
-      seen.add(key)
-      net.set(transaction, (net.get(transaction) ?? 0) + (operation === 'action' ? 1 : -1))
-    }
-  }
-  return { net, doubled }
-}
-
 const stepsOfATransfer = 2
 
-function matches(standing: number | undefined, status: string): boolean {
-  return (standing ?? 0) === (status === 'committed' ? stepsOfATransfer : 0)
+function matches(steps: number | undefined, status: string): boolean {
+  return (steps ?? 0) === (status === 'committed' ? stepsOfATransfer : 0)
 }
