@@ -34,6 +34,8 @@ export interface Installation {
 
 export async function install(options: { readonly postgres: boolean }): Promise<Installation> {
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-demo-'))
+  // Also when a signal ends the demo: nothing of it stays behind.
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   const [port = 0, ...bankPorts] = await freePorts(3)
   const postgres = options.postgres ? await startPostgres() : null
   const names = ['bank-a', 'bank-b']
@@ -60,7 +62,7 @@ export async function install(options: { readonly postgres: boolean }): Promise<
       makeBank({ name, port: bankPorts[at] ?? 0, directory, postgres: at === 1 ? postgres : null }),
     ),
   )
-  return { url, directory, coordinator, banks, close: () => close([coordinator, ...banks], postgres, directory) }
+  return { url, directory, coordinator, banks, close: () => close([coordinator, ...banks], postgres) }
 }
 
 interface BankSettings {
@@ -117,8 +119,7 @@ async function answers(url: string): Promise<boolean> {
   return response.status < 500
 }
 
-async function close(parts: readonly Part[], postgres: RunningPostgres | null, directory: string): Promise<void> {
+async function close(parts: readonly Part[], postgres: RunningPostgres | null): Promise<void> {
   await Promise.all(parts.map((one) => one.stop()))
   await postgres?.stop()
-  rmSync(directory, { recursive: true, force: true })
 }

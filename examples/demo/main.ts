@@ -96,14 +96,13 @@ async function report({ tally }: Initiator): Promise<boolean> {
 }
 
 async function stayUp({ url }: Installation): Promise<void> {
+  screen.settle()
   screen.say('\nIt stays up. Try, in another terminal (Ctrl-C ends it):')
   screen.say(`  npx lockstep list --url ${url} --limit 5`)
   screen.say(`  npx lockstep show transfer-3 --url ${url}`)
   screen.say(`  curl -s ${url}/v1/transactions?status=rolled-back`)
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-    setInterval(() => {}, 60_000)
-  })
+  // A signal ends this process, and the launcher's exit handler everything that it has started.
+  await new Promise(() => setInterval(() => {}, 60_000))
 }
 
 function sleep(ms: number): Promise<void> {

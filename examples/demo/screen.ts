@@ -32,6 +32,12 @@ export class Screen {
     }
   }
 
+  /** The line has changed for the last time: it stays where it is. */
+  settle(): void {
+    if (this.#out.isTTY && this.#shown !== '') this.#out.write('\n')
+    this.#shown = ''
+  }
+
   #bar(ended: number): string {
     const width = 20
     const full = Math.round((width * ended) / this.#all)

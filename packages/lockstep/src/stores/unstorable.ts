@@ -1,8 +1,6 @@
 import { invariant } from '../errors.ts'
 import type { Entry, OperatorColumns } from '../ports/index.ts'
 
-type Fields = Readonly<Record<string, unknown>>
-
 /**
  * Why no store can hold this entry, or null. The rule is the same everywhere, so that a program which works on one
  * store works on the others: texts carry no NUL (PostgreSQL) and no lone surrogate (it would come back changed), and
@@ -22,7 +20,10 @@ export function idOf(entry: Entry): string {
   return entry.kind === 'insert' ? entry.row.id : entry.id
 }
 
-/** The objects whose own fields are stored, as they are: this runs for every entry, so nothing is copied. What is no text and no number is passed by. */
+/**
+ * The objects whose own fields are stored, as they are: this runs for every entry, so nothing is copied. A field that is
+ * neither text nor number passes; what it holds is listed by itself.
+ */
 function partsOf(entry: Entry): readonly object[] {
   const parts: object[] = [entry]
   if (entry.attempts !== undefined) parts.push(...entry.attempts)
@@ -55,12 +56,18 @@ function pushOperator(parts: object[], operator: OperatorColumns): void {
 
 function firstProblem(parts: readonly object[]): string | null {
   for (const part of parts) {
-    for (const name in part) {
-      const problem = problemOf((part as Fields)[name])
+    // Names only where something is wrong: to look every field up by its name would take four times as long.
+    if (Object.values(part).every(isStorable)) continue
+    for (const [name, value] of Object.entries(part)) {
+      const problem = problemOf(value)
       if (problem !== null) return `${name} ${problem}`
     }
   }
   return null
+}
+
+function isStorable(value: unknown): boolean {
+  return problemOf(value) === null
 }
 
 function problemOf(value: unknown): string | null {

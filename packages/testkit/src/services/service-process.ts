@@ -178,7 +178,8 @@ function killLeftoversOnExit(): void {
   process.on('exit', () => {
     for (const pid of live) signalTree(pid, 'SIGKILL')
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+  // Not `once`: a second signal, as from a terminal and a parent at once, would end the process in the middle of this.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1))
 }
 
 /** Free ports, all different: they are held open together before any is given back. */
