@@ -1,5 +1,5 @@
 import type { Command, Held, StoredTransaction, Transaction } from '../ports/index.ts'
-import { spilledIn, toTransaction } from './stored-form.ts'
+import { fromRow } from './stored-form.ts'
 
 /** A call command that waits for something to become durable. */
 export interface BlockedCall {
@@ -42,12 +42,13 @@ export class Active {
   #goneWaiters: (() => void)[] = []
 
   constructor(row: StoredTransaction) {
+    const { transaction, spilled } = fromRow(row)
     this.base = row
-    this.transaction = toTransaction(row)
-    this.durable = this.transaction
+    this.transaction = transaction
+    this.durable = transaction
     this.version = row.version
     this.updatedAt = row.updatedAt
-    this.spilled = spilledIn(row)
+    this.spilled = spilled
   }
 
   get id(): string {

@@ -187,7 +187,7 @@ export class Coordinator {
     this.#mustRun()
     checkTransactionId(id)
     const row = await this.#answered(this.#changes.read(id), id)
-    return row === null ? null : this.#present(await this.#whenSettled(snapshotOf(row), options.waitMs ?? 0))
+    return row === null ? null : this.#present(await this.#whenSettled(row, options.waitMs ?? 0))
   }
 
   async list(filter: Partial<ListFilter> = {}): Promise<TransactionListBody> {
@@ -304,7 +304,7 @@ export class Coordinator {
     if (result.kind === 'invalid') throw unstorable(result.message)
     if (result.kind !== 'applied') throw new LockstepError('LOCKSTEP_BUG', { message: `begin ended as ${result.kind}` })
     const stored: StoredTransaction = { ...row, ...result.row, expired: false }
-    const snapshot = await this.#whenSettled(snapshotOf(stored), read.waitMs)
+    const snapshot = await this.#whenSettled(stored, read.waitMs)
     return { transaction: await this.#present(snapshot), replayed: false }
   }
 
@@ -318,7 +318,7 @@ export class Coordinator {
       throw new LockstepError('LOCKSTEP_ID_REUSED', { message: `Transaction ${read.id} was begun with other content.` })
     }
     if (row.expired) throw expired(row)
-    const snapshot = await this.#whenSettled(snapshotOf(row), read.waitMs)
+    const snapshot = await this.#whenSettled(row, read.waitMs)
     return { transaction: await this.#present(snapshot), replayed: true }
   }
 
@@ -333,15 +333,17 @@ export class Coordinator {
     return this.#decided(id, decision)
   }
 
-  async #whenSettled(snapshot: Snapshot, waitMs: number): Promise<Snapshot> {
-    const { transaction } = snapshot
-    if (waitMs <= 0 || isSettled(transaction)) return snapshot
-    const settled = await this.#waiters.wait(transaction.id, waitMs)
+  /** `known` is durable. The picture of a row is made only where it is answered: its text has to be parsed for it. */
+  async #whenSettled(known: StoredTransaction | Snapshot, waitMs: number): Promise<Snapshot> {
+    const picture = () => ('base' in known ? known : snapshotOf(known))
+    const { id, endedAt, held } = 'base' in known ? known.transaction : known
+    if (waitMs <= 0 || isSettled({ endedAt, held })) return picture()
+    const settled = await this.#waiters.wait(id, waitMs)
     if (settled !== null) return settled
     // The store may be closed by now; what is durable for certain is good enough to answer.
-    if (this.#phase !== 'running') return snapshot
-    const row = await this.#changes.read(transaction.id)
-    return row === null ? snapshot : snapshotOf(row)
+    if (this.#phase !== 'running') return picture()
+    const row = await this.#changes.read(id)
+    return row === null ? picture() : snapshotOf(row)
   }
 
   async #present(snapshot: Snapshot): Promise<TransactionBody> {

@@ -29,8 +29,17 @@ export function initialState(state: unknown): string {
   return JSON.stringify(text)
 }
 
-export function toTransaction(row: StoredTransaction): Transaction {
+/** Both from one reading of the text: it is read for every begin and every claim. */
+export function fromRow(row: StoredTransaction): { readonly transaction: Transaction; readonly spilled: number } {
   const stored = JSON.parse(row.state) as StoredState
+  return { transaction: transactionOf(row, stored), spilled: stored.spilled }
+}
+
+export function toTransaction(row: StoredTransaction): Transaction {
+  return transactionOf(row, JSON.parse(row.state) as StoredState)
+}
+
+function transactionOf(row: StoredTransaction, stored: StoredState): Transaction {
   return {
     id: row.id,
     pattern: row.pattern,

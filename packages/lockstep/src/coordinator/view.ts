@@ -1,7 +1,7 @@
 import type { AttemptRow, Description, PatternMachine, StoredTransaction, Transaction } from '../ports/index.ts'
 import type { AttemptBody, BranchBody, TransactionBody } from '../protocol/index.ts'
 import type { Snapshot } from './snapshot.ts'
-import { spilledIn, toTransaction } from './stored-form.ts'
+import { fromRow } from './stored-form.ts'
 
 /** Turns what is durable into what is answered (protocol.md section 3). */
 
@@ -9,7 +9,7 @@ const nothing: Description = { branches: [], output: null, incomplete: false }
 
 export function snapshotOf(row: StoredTransaction): Snapshot {
   const { version, updatedAt } = row
-  return { transaction: toTransaction(row), base: row, version, updatedAt, spilled: spilledIn(row) }
+  return { ...fromRow(row), base: row, version, updatedAt }
 }
 
 export function present(
