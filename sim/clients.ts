@@ -3,15 +3,17 @@
  * "not applied", and remembers every end it was shown.
  */
 import type { RandomStream } from '@lockstep/testkit'
-import { isLockstepError, type Json, type TransactionBody } from 'lockstep'
+import { type ActionRequest, isLockstepError, type Json, type TransactionBody } from 'lockstep'
 import type { AttemptRow } from 'lockstep/ports'
 import type { TransferInput } from './bank.ts'
+import { drawActions, drawCure } from './operators.ts'
 import type { World } from './world.ts'
 
 export interface Transfer {
   readonly id: string
   readonly body: { readonly id: string; readonly pattern: string; readonly [key: string]: Json }
-  readonly steps: readonly { readonly name: string; readonly bank: number }[]
+  /** `delta` is what the step's action does to all the money there is. */
+  readonly steps: readonly { readonly name: string; readonly bank: number; readonly delta: number }[]
   /** An answer has shown that it exists. */
   known: boolean
   /** The initiator was told that nothing happened, and gave up. */
@@ -30,6 +32,8 @@ const answerWithinMs = 15_000
 export class Clients {
   readonly #world: World
   readonly #random: RandomStream
+  /** Of its own, so that operators do not shift what initiators draw. */
+  readonly #operators: RandomStream
   readonly transfers: Transfer[] = []
   busy = 0
   /** Sagas found held as `limit-spent`, and how many attempts that may have left each had. */
@@ -38,6 +42,7 @@ export class Clients {
   constructor(world: World) {
     this.#world = world
     this.#random = world.streams.fork('clients')
+    this.#operators = world.streams.fork('operators')
   }
 
   /** Starts `count` initiators that share the operations of the scenario. */
@@ -55,7 +60,8 @@ export class Clients {
       this.transfers.push(transfer)
       await this.#begin(transfer)
       if (this.#random.chance('cancel', this.#world.scenario.cancels)) await this.#cancel(transfer)
-      if (this.#random.chance('hold', 0.05)) await this.#act(transfer, 'hold')
+      if (this.#random.chance('hold', 0.05)) await this.#act(transfer, { action: 'hold', reason: 'simulated' })
+      if (this.#operators.chance('operates', this.#world.scenario.operates.rate)) await this.#operate(transfer)
       if (this.#random.chance('repeat an old one', 0.1)) await this.#begin(this.#random.pick('old', this.transfers))
       await this.#sleep(this.#random.integer('think', 0, 3_000))
     }
@@ -66,17 +72,18 @@ export class Clients {
     const { banks, amountMax, deadlines, usesBarrier } = this.#world.scenario
     const count = this.#random.integer('steps', 2, 3)
     const amount = this.#random.integer('amount', 1, amountMax)
-    const steps = Array.from({ length: count }, (_, position) => ({
+    const parts = count === 3 ? [amount, amount - 1, 1] : [amount, amount]
+    const steps = parts.map((part, position) => ({
       name: `s${position}`,
       bank: this.#random.integer('bank', 0, banks - 1),
+      delta: position === 0 ? -part : part,
     }))
     const building = new Set<number>()
-    const bodies = steps.map(({ name, bank }, position) => {
+    const bodies = steps.map(({ name, bank, delta }, position) => {
       const refers = position > 0 && this.#random.chance('refers', 0.3)
       if (!usesBarrier(bank) || refers) building.add(position)
       if (!usesBarrier(bank)) building.add(position + 1)
-      const part = position === 0 ? amount : position === 1 && count === 3 ? amount - 1 : count === 3 ? 1 : amount
-      const input = this.#input(part)
+      const input = this.#input(Math.abs(delta))
       return {
         name,
         participant: `bank-${bank}.${position === 0 ? 'debit' : 'credit'}`,
@@ -140,16 +147,25 @@ export class Clients {
     }
   }
 
-  async #act(transfer: Transfer, action: 'hold' | 'resume'): Promise<void> {
-    await this.#ask((coordinator) => coordinator.act(transfer.id, { action, reason: 'simulated' }))
+  async #act(transfer: Transfer, request: ActionRequest): Promise<void> {
+    const answer = await this.#ask((coordinator) => coordinator.act(transfer.id, request))
+    if ('ok' in answer) this.#noteShown(transfer, answer.ok)
   }
 
-  /** After healing: a person looks through what is held and resumes it. */
+  async #operate(transfer: Transfer): Promise<void> {
+    for (const request of drawActions(this.#operators, this.#world.scenario.operates.actions, transfer)) {
+      await this.#sleep(this.#operators.integer('looks', 0, 2_000))
+      await this.#act(transfer, request)
+    }
+  }
+
+  /** After healing: a person looks through what is held and cures it. */
   async cureHeld(): Promise<void> {
     for (const row of (await this.#world.store.list({ held: true, limit: 500 })).items) {
       if (row.held?.reason === 'limit-spent') await this.#countAttempts(row.id, row.held.detail ?? '')
       const transfer = this.transfers.find((one) => one.id === row.id)
-      if (transfer !== undefined) await this.#act(transfer, 'resume')
+      if (transfer === undefined || row.held === null) continue
+      await this.#act(transfer, drawCure(this.#operators, this.#world.scenario.operates.actions, transfer, row.held))
     }
   }
 

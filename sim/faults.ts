@@ -6,6 +6,8 @@ export interface Faults {
   readonly store: StoreFaults
   readonly coordinator: NodeFaults
   readonly participant: NodeFaults
+  /** Chance, every few seconds, that one coordinator is stopped in order and started again, as by a deployment. */
+  readonly stop: number
 }
 
 export const leaseMs = 4_000
@@ -13,8 +15,9 @@ export const leaseMs = 4_000
 export const noFaults: Faults = {
   network: { lostRequest: 0, lostReply: 0, duplicate: 0, delayMaxMs: 5, failedAfterEffect: 0 },
   store: { failBefore: 0, failAfter: 0, late: 0, lateMaxMs: 0, slowMaxMs: 2 },
-  coordinator: { crash: 0, pause: 0, pauseMaxMs: 1 },
-  participant: { crash: 0, pause: 0, pauseMaxMs: 1 },
+  coordinator: { crash: 0, pause: 0, pauseMaxMs: 1, jump: 0 },
+  participant: { crash: 0, pause: 0, pauseMaxMs: 1, jump: 0 },
+  stop: 0,
 }
 
 export function drawFaults(random: RandomStream): Faults {
@@ -24,7 +27,7 @@ export function drawFaults(random: RandomStream): Faults {
     return on ? Math.round(value * 10_000) / 10_000 : 0
   }
   const span = (label: string, max: number): number => 1 + Math.floor(rate(label, max))
-  return {
+  const drawn = {
     network: {
       lostRequest: rate('lost request', 0.3),
       lostReply: rate('lost reply', 0.3),
@@ -49,5 +52,14 @@ export function drawFaults(random: RandomStream): Faults {
       pause: rate('pause', 0.005),
       pauseMaxMs: span('pause length', 3 * leaseMs),
     },
+  }
+  // Drawn last, in the order in which they were thought of: a new kind of fault leaves the rates of the others as they were.
+  const stop = rate('stop', 0.6)
+  const jump = rate('clock jump', 0.01)
+  return {
+    ...drawn,
+    coordinator: { ...drawn.coordinator, jump },
+    participant: { ...drawn.participant, jump },
+    stop,
   }
 }

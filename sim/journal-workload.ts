@@ -45,6 +45,7 @@ class AppliedLog implements StoreWatch {
   }
   claimed(): void {}
   renewed(): void {}
+  resigned(): void {}
 }
 
 export async function runJournal(seed: number, note: (line: string) => void): Promise<SeedOutcome> {
@@ -110,6 +111,8 @@ function makeInstance(
     ownRandom: by.streams.fork(name),
     faults: () => noFaults.coordinator,
     skewMs: 0,
+    driftPpm: 0,
+    clockRandom: by.streams.fork('clocks'),
     sha256,
     onCrash: () => {},
   })

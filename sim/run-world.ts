@@ -6,6 +6,8 @@ import { type Scenario, World } from './world.ts'
 const safetyMaxMs = 180_000
 const livenessMaxMs = 30 * 60_000
 const clientsAtOnce = 4
+/** Its own loops, and one for each client that waits. */
+const timersMax = 24
 
 /** A phase with faults, then healing, then everything must come to rest. */
 export async function runWorld(seed: number, scenario: Scenario, note: (line: string) => void): Promise<SeedOutcome> {
@@ -21,10 +23,23 @@ export async function runWorld(seed: number, scenario: Scenario, note: (line: st
   }
 }
 
+/** Law 12: what a coordinator keeps in memory is bounded, whatever comes. */
+function watchBounds(world: World): void {
+  const { intake } = world.scenario
+  for (const { node, coordinator } of world.coordinators.flatMap((one) => one ?? [])) {
+    const { activeCount } = coordinator
+    if (activeCount > intake)
+      world.watcher.violate(`law 12: ${activeCount} at work in ${node.name}, its bound is ${intake}`)
+    if (node.timersOut > timersMax + 2 * activeCount)
+      world.watcher.violate(`law 12: ${node.timersOut} timers in ${node.name}, with ${activeCount} at work`)
+  }
+}
+
 class Violated extends Error {}
 
 async function phases(world: World, clients: Clients): Promise<string | null> {
   const check = () => {
+    watchBounds(world)
     const [first] = world.watcher.violations
     if (first !== undefined) throw new Violated(first)
   }

@@ -4,6 +4,9 @@
  */
 import type { NetworkWatch, SimulatedNode, StoreWatch } from '@lockstep/testkit'
 import type { Call, Entry, EntryResult, Progress, Status, StoredTransaction } from 'lockstep/ports'
+import { CallWatch, stepsOf } from './call-watch.ts'
+
+type AppliedRow = Extract<EntryResult, { kind: 'applied' }>['row']
 
 interface Seen {
   status: Status
@@ -13,6 +16,7 @@ interface Seen {
   state: string
   needs: readonly string[]
   nextAt: number | null
+  heldSince: number | null
 }
 
 const next: Record<Status, readonly Status[]> = {
@@ -28,20 +32,29 @@ export class Watcher implements StoreWatch, NetworkWatch {
   readonly #leases = new Map<string, { until: number; services: readonly string[] }>()
   readonly #now: () => number
   readonly #isReversed: (call: Call) => boolean
+  readonly #calls: CallWatch
   readonly violations: string[] = []
   takeovers = 0
 
-  constructor(parts: { now: () => number; isReversed: (call: Call) => boolean }) {
-    this.#now = parts.now
-    this.#isReversed = parts.isReversed
+  constructor(parts: { now: () => number; isReversed: (call: Call) => boolean; holdGraceMs: number }) {
+    const { now, isReversed, holdGraceMs } = parts
+    this.#now = now
+    this.#isReversed = isReversed
+    this.#calls = new CallWatch({ now, holdGraceMs, violate: (message) => this.violate(message) })
   }
 
   violate(message: string): void {
     this.violations.push(message)
   }
 
-  renewed(_: SimulatedNode, owner: string, leaseMs: number, services: readonly string[]): void {
+  renewed(node: SimulatedNode, owner: string, leaseMs: number, services: readonly string[]): void {
     this.#leases.set(owner, { until: this.#now() + leaseMs, services })
+    this.#calls.renewed(node, owner)
+  }
+
+  resigned(node: SimulatedNode, owner: string): void {
+    this.#leases.delete(owner)
+    this.#calls.resigned(node)
   }
 
   committed(node: SimulatedNode, batch: readonly Entry[], results: readonly EntryResult[]): void {
@@ -51,32 +64,45 @@ export class Watcher implements StoreWatch, NetworkWatch {
       if (ids.has(id)) this.violate(`law 6: ${id} is twice in one batch`)
       ids.add(id)
       const result = results[position]
-      if (result?.kind === 'applied') this.#applied(node, entry, { id, version: result.row.version })
+      if (result?.kind === 'applied') this.#applied(node, entry, id, result.row)
     }
   }
 
-  #applied(node: SimulatedNode, entry: Entry, { id, version }: { id: string; version: number }): void {
+  #applied(node: SimulatedNode, entry: Entry, id: string, row: AppliedRow): void {
+    const { version } = row
     const before = this.seen.get(id)
     // A repeat of a batch that was applied before is answered as applied, and changes nothing.
     if (before !== undefined && version <= before.version && entry.kind !== 'insert') return
     if (entry.kind === 'insert') {
       // A repeat of the very batch that inserted it is no second begin.
       if (before !== undefined && before.state !== entry.row.state) this.violate(`law 2: ${id} was begun again`)
-      if (before === undefined) this.seen.set(id, { ...pick(entry.row), epoch: 1, version, needs: entry.row.needs })
+      if (before === undefined)
+        this.seen.set(id, { ...pick(entry.row), epoch: 1, version, needs: entry.row.needs, heldSince: null })
       return
     }
     if (before === undefined) return
+    const kept = {
+      version,
+      needs: before.needs,
+      heldSince: row.held === null ? null : (before.heldSince ?? this.#now()),
+    }
     if (entry.kind === 'mark') {
-      this.seen.set(id, { ...before, version })
+      this.seen.set(id, { ...before, ...kept })
       return
     }
     if (entry.kind === 'advance') {
       if (entry.epoch !== before.epoch)
         this.violate(`law 5: ${node.name} wrote ${id} under epoch ${entry.epoch}, it is at ${before.epoch}`)
-      this.#move(id, before, { ...pick(entry.progress), epoch: before.epoch, version, needs: before.needs })
+      this.#move(id, before, { ...pick(entry.progress), epoch: before.epoch, ...kept })
     } else {
-      this.#move(id, before, { ...pick(entry.progress), epoch: entry.epoch + 1, version, needs: before.needs })
+      this.#taken(id, node, before)
+      this.#move(id, before, { ...pick(entry.progress), epoch: entry.epoch + 1, ...kept })
     }
+  }
+
+  #taken(id: string, node: SimulatedNode, { owner }: Seen): void {
+    if (owner === null) this.#calls.takenFree(id)
+    else this.#calls.takenOver(id, node)
   }
 
   #move(id: string, before: Seen, after: Seen): void {
@@ -98,6 +124,7 @@ export class Watcher implements StoreWatch, NetworkWatch {
         this.violate(`law 5: ${node.name} claimed ${row.id} without raising epoch ${before.epoch}`)
       this.#judgeOwner(row, before, { now, request })
       this.#judgeServices(row, before, { now, request })
+      this.#taken(row.id, node, before)
       if (before.owner !== null) this.takeovers += 1
       this.seen.set(row.id, { ...before, epoch: row.epoch, owner: request.owner })
     }
@@ -138,11 +165,12 @@ export class Watcher implements StoreWatch, NetworkWatch {
       )
     }
     if (call.operation === 'action') this.#judgeOrder(call, durable)
+    this.#calls.left(node, call, durable)
   }
 
   /** Where a step has no barrier, or uses an output, its predecessor's result is durable before it leaves. */
   #judgeOrder(call: Call, durable: Seen): void {
-    const steps = (JSON.parse(durable.state) as { state: { steps: { state: string }[] } }).state.steps
+    const steps = stepsOf(durable.state)
     const position = Number(call.branch.slice(1))
     const previous = steps[position - 1]?.state
     const builds = this.buildsOnDurable.get(call.transaction)?.has(position) === true
@@ -180,6 +208,6 @@ export class Watcher implements StoreWatch, NetworkWatch {
   }
 }
 
-function pick({ status, owner, state, nextAt }: Progress): Omit<Seen, 'epoch' | 'version' | 'needs'> {
+function pick({ status, owner, state, nextAt }: Progress): Omit<Seen, 'epoch' | 'version' | 'needs' | 'heldSince'> {
   return { status, owner, state, nextAt }
 }

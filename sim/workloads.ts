@@ -20,7 +20,9 @@ const usual = {
   amountMax: 400,
   cancels: 0.1,
   deadlines: 0.2,
-}
+  intake: 200,
+  operates: { rate: 0.1, actions: ['retry'] },
+} as const
 const asDrawn: Scenario['adjust'] = (faults) => faults
 
 /** Duplicates and late arrivals whatever the seed has drawn. */
@@ -86,6 +88,18 @@ export const workloads: readonly Workload[] = [
     deadlines: 0.5,
     adjust: crashing,
   })),
+  inWorld(
+    'operator',
+    'whatever an operator skips or forces: nothing twice, no status flips, everything ends',
+    (seed) => ({
+      ...usual,
+      coordinators: 1 + (seed % 3),
+      banks: 2,
+      intake: 8,
+      operates: { rate: 0.6, actions: ['retry', 'skip', 'force-commit', 'force-rollback'] },
+      adjust: asDrawn,
+    }),
+  ),
   {
     name: 'journal',
     aim: 'laws 6 and 7: who is told "applied" was applied, whatever is merged and repeated',

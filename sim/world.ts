@@ -17,9 +17,10 @@ import {
 import { type Coordinator, createCoordinator } from 'lockstep'
 import { memoryStore } from 'lockstep/memory'
 import { memoryBarrier } from 'lockstep/memory-database'
-import { type Call, type ParticipantSurroundings, silentLogger } from 'lockstep/ports'
+import { type Call, type OperatorAction, type ParticipantSurroundings, silentLogger } from 'lockstep/ports'
 import { type Bank, openBank } from './bank.ts'
 import { drawFaults, type Faults, noFaults } from './faults.ts'
+import { holdGraceMs } from './hold-grace.ts'
 import { Watcher } from './watcher.ts'
 
 export interface Scenario {
@@ -36,6 +37,10 @@ export interface Scenario {
   readonly reach: (coordinator: number, services: readonly string[]) => readonly string[]
   readonly retention: { readonly finished: number; readonly ids: number }
   readonly adjust: (faults: Faults) => Faults
+  /** Transactions at work in one coordinator at most. */
+  readonly intake: number
+  /** How often somebody lays a hand on a transfer, and what that may be. */
+  readonly operates: { readonly rate: number; readonly actions: readonly OperatorAction[] }
 }
 
 export interface RunningCoordinator {
@@ -44,6 +49,8 @@ export interface RunningCoordinator {
 }
 
 const restartMaxMs = 8_000
+const stopEveryMaxMs = 10_000
+const driftMaxPpm = 1_000
 
 export class World {
   readonly scenario: Scenario
@@ -74,7 +81,11 @@ export class World {
     this.drawn = scenario.adjust(drawFaults(this.streams.fork('rates')))
     this.faults = this.drawn
     const clock = serviceClock(this.scheduler)
-    this.watcher = new Watcher({ now: () => clock.now(), isReversed: (call) => this.#isReversed(call) })
+    this.watcher = new Watcher({
+      now: () => clock.now(),
+      isReversed: (call) => this.#isReversed(call),
+      holdGraceMs: holdGraceMs(this.drawn),
+    })
     this.store = memoryStore({ clock, storeId: '51000001' })
     this.#shared = {
       rows: this.store,
@@ -97,6 +108,7 @@ export class World {
     }
     for (let number = 0; number < this.scenario.banks; number++) this.#startBank(number)
     for (let number = 0; number < this.scenario.coordinators; number++) this.#startCoordinator(number)
+    this.#stopSometimes()
   }
 
   /** No more faults: what was paused wakes, what was down comes back. */
@@ -167,7 +179,7 @@ export class World {
         reaches.map((name) => [name, { url: `http://${name}.test`, barrier: this.#usesBarrier(name) }]),
       ),
       environment: node.environment,
-      intake: 200,
+      intake: this.scenario.intake,
       retention: this.scenario.retention,
     })
     void this.#startUntilUp(node, coordinator, number)
@@ -185,12 +197,34 @@ export class World {
     }
   }
 
+  #stopSometimes(): void {
+    const random = this.streams.fork('stops')
+    this.scheduler.after(random.integer('until the next', 1_000, stopEveryMaxMs), 'a stop?', () => {
+      if (this.healed) return
+      const number = random.integer('which', 0, this.scenario.coordinators - 1)
+      const there = this.coordinators[number] ?? null
+      if (random.chance('stop', this.faults.stop) && there !== null) void this.#stopInOrder(number, there)
+      this.#stopSometimes()
+    })
+  }
+
+  /** It answers that it stops until it has; and it may still crash on the way. */
+  async #stopInOrder(number: number, { node, coordinator }: RunningCoordinator): Promise<void> {
+    this.log(`${Math.round(this.scheduler.now())} ${node.name} is stopped`)
+    await coordinator.stop()
+    if (!node.alive) return
+    node.exit()
+    this.coordinators[number] = null
+    this.#later(`coordinator-${number} restarts`, () => this.#startCoordinator(number))
+  }
+
   #usesBarrier(name: string): boolean {
     return this.banks.find((bank) => bank.name === name)?.barrier ?? false
   }
 
   #node(name: string, faults: () => Faults['coordinator'], onCrash: () => void): SimulatedNode {
     const random = this.streams.fork('crash')
+    const clockRandom = this.streams.fork('clocks')
     return new SimulatedNode({
       name,
       scheduler: this.scheduler,
@@ -198,6 +232,8 @@ export class World {
       ownRandom: this.streams.fork(`random of ${name}`),
       faults,
       skewMs: random.integer('skew', -30_000, 30_000),
+      driftPpm: clockRandom.integer('drift', -driftMaxPpm, driftMaxPpm),
+      clockRandom,
       sha256,
       onCrash: (node) => {
         this.log(`${Math.round(this.scheduler.now())} ${node.name} crashes`)

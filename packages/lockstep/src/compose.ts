@@ -18,7 +18,7 @@ import type {
 } from './ports/index.ts'
 import { silentLogger } from './ports/index.ts'
 import type { ParticipantDefinition } from './ports/participant.ts'
-import { type Duration, durationMs } from './protocol/index.ts'
+import { type Duration, barrierRetentionMs as defaultBarrierRetentionMs, durationMs } from './protocol/index.ts'
 import { sagaPattern } from './transactions/saga/index.ts'
 import {
   httpTransport,
@@ -41,13 +41,15 @@ export interface CoordinatorOptions {
   readonly participants?: readonly ParticipantDefinition[]
   /** Participants of other processes: the part of their name before the dot, and where it is served. */
   readonly services?: Readonly<Record<string, ServiceSettings>>
-  /** `registered` refuses URLs that lie under no registered service; `any` is for development on loopback. */
+  /** `registered`, unless given, refuses URLs that lie under no registered service; `any` is for development on loopback. */
   readonly urls?: 'any' | 'registered'
   readonly logger?: Logger
   /** Transactions at work plus entries waiting for the store, 10,000 unless given; beyond it `LOCKSTEP_BUSY`. */
   readonly intake?: number
-  /** How long finished transactions keep their details (7 days), and their ids (31 days). */
+  /** How long finished transactions keep their details (7 days), and their ids (31 days; at least as long as barriers remember). */
   readonly retention?: { readonly finished?: Duration; readonly ids?: Duration }
+  /** How long the participants' databases keep barrier rows; 30 days unless given. */
+  readonly barrierRetention?: Duration
   /** The disk failed and the coordinator has stopped. */
   readonly onFailed?: (error: LockstepError) => void
   /** Clock, timers, randomness and hash; a simulator brings its own. */
@@ -72,9 +74,11 @@ export interface CoordinatorOptions {
 export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const { store, participants = [], logger = silentLogger, environment = nodeEnvironment, intake = 10_000 } = options
   const services = new Map(Object.entries(options.services ?? {}))
-  const { urls = 'any', retention = {}, onFailed } = options
+  const { urls = 'registered', onFailed } = options
   const databases = [...(options.databases ?? []), ...barrierDatabases]
-  const inProcess = () => inProcessTransport({ participants, environment, barrierDatabases: databases, logger })
+  const remembers = options.barrierRetention === undefined ? {} : { barrierRetention: options.barrierRetention }
+  const inProcess = () =>
+    inProcessTransport({ participants, environment, barrierDatabases: databases, logger, ...remembers })
   const transport = options.transport ?? routingTransport([inProcess(), httpTransport({ services, urls, environment })])
   return new Coordinator({
     store,
@@ -87,12 +91,19 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     environment,
     logger,
     intakeMax: intake,
-    retention: {
-      finishedMs: durationMs(retention.finished ?? '7d', 'retention.finished', { minMs: 1_000 }),
-      idsMs: durationMs(retention.ids ?? '31d', 'retention.ids', { minMs: 1_000 }),
-    },
+    retention: retentionOf(options),
     ...(onFailed === undefined ? {} : { onFailed }),
   })
+}
+
+/** Law 2: an id outlives the barrier's memory of it, or it could come back as another transaction and be told an old answer. */
+function retentionOf({ retention = {}, barrierRetention = defaultBarrierRetentionMs }: CoordinatorOptions): {
+  finishedMs: number
+  idsMs: number
+} {
+  const finishedMs = durationMs(retention.finished ?? '7d', 'retention.finished', { minMs: 1_000 })
+  const minMs = Math.max(durationMs(barrierRetention, 'barrierRetention'), finishedMs)
+  return { finishedMs, idsMs: durationMs(retention.ids ?? '31d', 'retention.ids', { minMs }) }
 }
 
 export interface HandlerOptions {
@@ -103,6 +114,8 @@ export interface HandlerOptions {
   readonly secrets?: readonly string[]
   readonly logger?: Logger
   readonly databases?: readonly BarrierDatabase[]
+  /** How long this service's databases keep barrier rows; 30 days unless given. */
+  readonly barrierRetention?: Duration
 }
 
 /**
@@ -113,7 +126,7 @@ export interface HandlerOptions {
  * createServer(nodeListener(createHandler({ participants: [debit, credit] }))).listen(4701)
  */
 export function createHandler(options: HandlerOptions): ParticipantHandler {
-  const { participants, logger = silentLogger, base, secrets } = options
+  const { participants, logger = silentLogger, base, secrets, barrierRetention } = options
   return participantHandler({
     participants,
     environment: nodeEnvironment,
@@ -121,5 +134,6 @@ export function createHandler(options: HandlerOptions): ParticipantHandler {
     logger,
     ...(base === undefined ? {} : { base }),
     ...(secrets === undefined ? {} : { secrets }),
+    ...(barrierRetention === undefined ? {} : { barrierRetention }),
   })
 }

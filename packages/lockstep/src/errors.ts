@@ -267,6 +267,11 @@ export function isLockstepError<Code extends ErrorCode = ErrorCode>(
   return code === undefined || candidate.code === code
 }
 
+/** A disk that failed, a schema that is another one, a bug: asking the store again cannot help. */
+export function isHopeless(error: unknown): error is LockstepError {
+  return isLockstepError(error) && !error.retriable
+}
+
 /** Throws `LOCKSTEP_BUG` when something that must hold does not. */
 export function invariant(condition: boolean, message: string): asserts condition {
   if (!condition) throw new LockstepError('LOCKSTEP_BUG', { message })

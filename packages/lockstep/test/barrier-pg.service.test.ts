@@ -1,6 +1,6 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { expect, it } from 'vitest'
-import { startPostgres, testsWithPostgres } from '../../testkit/src/services/postgres.ts'
+import { quietPool, startPostgres, testsWithPostgres } from '../../testkit/src/services/postgres.ts'
 import { pgBarrier } from '../src/adapters/pg.ts'
 import { barrierSql } from '../src/stores/migrations/barrier-sql.ts'
 import type { Bench } from './barrier-suite.ts'
@@ -8,10 +8,7 @@ import { barrierSuite, effectTable, pass, told } from './barrier-suite.ts'
 
 async function pgBench(): Promise<Bench> {
   const server = await startPostgres({ fsync: false, settings: { deadlock_timeout: '100ms' } })
-  const pool = new pg.Pool({ connectionString: await server.createDatabase(), max: 8 })
-  // The server may stop before the sockets of an ended pool are closed; its farewell is no failure of a test.
-  pool.on('error', () => {})
-  pool.on('connect', (client) => client.on('error', () => {}))
+  const pool = quietPool(await server.createDatabase(), { max: 8 })
   await pool.query(barrierSql('postgres'))
   await pool.query(effectTable.replace('integer', 'bigserial'))
   return {

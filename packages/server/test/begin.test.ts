@@ -1,38 +1,19 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type InProcessServer, inProcessServer, newId } from './in-process-server.ts'
-import { json, type PlainParticipant, plainParticipant } from './plain-participant.ts'
+import { describe, expect, it } from 'vitest'
+import { newId } from './in-process-server.ts'
+import { json, type PlainAnswer } from './plain-participant.ts'
+import { serverAndBank } from './server-and-bank.ts'
 
-let server: InProcessServer
-let bank: PlainParticipant
-
-beforeAll(async () => {
-  bank = await plainParticipant()
-  server = await inProcessServer()
-})
-
-afterAll(async () => {
-  await server.stop()
-  await bank.close()
-})
-
-const step = (name = 'debit', more: object = {}) => ({
-  name,
-  action: `${bank.url}/${name}`,
-  compensate: `${bank.url}/un${name}`,
-  ...more,
-})
-const saga = (more: object = {}) => ({ id: newId(), pattern: 'saga', steps: [step()], ...more })
+const { server, bank, step, saga } = await serverAndBank()
 
 describe('a begin', () => {
   it('is answered 202 with a Location while it is not final, and the Location leads to it', async () => {
-    bank.on('/slow', async () => {
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      return json({})
-    })
+    const answer = Promise.withResolvers<PlainAnswer>()
+    bank.on('/slow', () => answer.promise)
     const begun = await server.begin(saga({ id: 'order-42', steps: [step('slow')] }))
     expect(begun.status).toBe(202)
     expect(begun.headers['location']).toBe('/v1/transactions/order-42')
     expect(begun.headers['idempotent-replayed']).toBeUndefined()
+    answer.resolve(json({}))
     const ended = await server.get(`${begun.headers['location']}?wait=5000`)
     expect(ended.status).toBe(200)
     expect(ended.body['status']).toBe('committed')

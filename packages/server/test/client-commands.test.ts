@@ -61,6 +61,14 @@ describe('the client commands', () => {
   it('actions change a transaction and print what it became', async () => {
     const hold = await commandHere(['hold', 'open', '--reason', 'moving the bank'], client)
     expect(hold).toMatchObject({ code: 0, stdout: 'open: committing, held: operator\n' })
+    const held = await commandHere(['list', '--held'], client)
+    expect(held.stdout.split('\n').map((line) => line.split(/\s+/).slice(0, 4))).toEqual([
+      ['ID', 'PATTERN', 'STATUS', 'HELD'],
+      ['open', 'saga', 'committing', 'operator'],
+      [''],
+    ])
+    const others = await commandHere(['list', '--held', 'false', '--json'], client)
+    expect(JSON.parse(others.stdout)).toMatchObject({ items: [{ id: 'refused' }, { id: 'done' }] })
     const shown = await commandHere(['show', 'open'], client)
     expect(shown.stdout).toMatch(/held +operator, by operator, for \d+s: moving the bank/)
     const resume = await commandHere(['resume', 'open', '--reason', 'moved', '--json'], client)
@@ -76,6 +84,7 @@ describe('the client commands', () => {
     [['show', '../etc'], 2, 'A transaction id is'],
     [['list', '--status', 'done'], 2, '?status must be one of'],
     [['list', '--limit', '1000'], 2, '?limit'],
+    [['list', '--held', 'maybe'], 2, '?held must be one of'],
     [['list', '--label', 'order'], 2, 'key=value'],
     [['list', '--url', 'nowhere'], 2, 'http or https'],
     [['retry', 'open'], 2, '--reason'],

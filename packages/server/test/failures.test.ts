@@ -1,5 +1,6 @@
 import { type Coordinator, createCoordinator, type ErrorOptions, LockstepError, type Logger } from 'lockstep'
 import { memoryStore } from 'lockstep/memory'
+import { silentLogger } from 'lockstep/ports'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createApi } from '../src/api/create-api.ts'
 import { type HttpServer, listen } from '../src/serve/http-server.ts'
@@ -13,13 +14,11 @@ afterEach(async () => {
   await opened?.close(0)
 })
 
-async function serverOf(coordinator: Partial<Coordinator>, logger: Logger = silent) {
+async function serverOf(coordinator: Partial<Coordinator>, logger: Logger = silentLogger) {
   const api = createApi({ coordinator: coordinator as Coordinator, logger })
   opened = await listen(api, { host: '127.0.0.1', port: 0 }, logger)
   return opened.url
 }
-
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 describe('past retention', () => {
   it('a transaction is answered 410 with its id and how it ended, and other content is still told apart', async () => {
@@ -63,7 +62,7 @@ describe('past retention', () => {
 describe('an error', () => {
   it('that nobody expected is a 500 without its words, and the log has them with the trace id', async () => {
     const logged: { fields: object; message: string }[] = []
-    const logger: Logger = { ...silent, error: (fields, message) => void logged.push({ fields, message }) }
+    const logger: Logger = { ...silentLogger, error: (fields, message) => void logged.push({ fields, message }) }
     const url = await serverOf({ get: () => Promise.reject(new TypeError('canary is not a function')) }, logger)
     const { status, headers, body, text } = await send(url, '/v1/transactions/x?wait=1')
     expect(status).toBe(500)

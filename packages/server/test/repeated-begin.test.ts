@@ -1,27 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type InProcessServer, inProcessServer, newId } from './in-process-server.ts'
-import { type PlainParticipant, plainParticipant } from './plain-participant.ts'
+import { describe, expect, it } from 'vitest'
+import { newId } from './in-process-server.ts'
+import { serverAndBank } from './server-and-bank.ts'
 
-let server: InProcessServer
-let bank: PlainParticipant
-
-beforeAll(async () => {
-  bank = await plainParticipant()
-  server = await inProcessServer()
-})
-
-afterAll(async () => {
-  await server.stop()
-  await bank.close()
-})
-
-const step = (name = 'debit', more: object = {}) => ({
-  name,
-  action: `${bank.url}/${name}`,
-  compensate: `${bank.url}/un${name}`,
-  ...more,
-})
-const saga = (more: object = {}) => ({ id: newId(), pattern: 'saga', steps: [step()], ...more })
+const { server, bank, step, saga } = await serverAndBank()
 
 describe('the same id again', () => {
   it('with the same content answers the transaction there is, marked as replayed', async () => {

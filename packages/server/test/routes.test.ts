@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { routes } from '../src/api/routes.ts'
-import { type InProcessServer, inProcessServer } from './in-process-server.ts'
+import { eventually, type InProcessServer, inProcessServer } from './in-process-server.ts'
 import { send } from './raw-request.ts'
 
 let server: InProcessServer
@@ -96,7 +96,10 @@ describe('a coordinator that is busy or stopping', () => {
     const stopping = await inProcessServer()
     const begun = { id: 'waits', pattern: 'saga', wait: 30_000, steps: [{ name: 'a', action: 'http://127.0.0.1:1/a' }] }
     const waiting = stopping.begin(begun)
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await eventually(
+      () => stopping.get('/v1/transactions/waits'),
+      ({ status }) => status === 202,
+    )
     await stopping.stop()
     expect(await waiting).toMatchObject({ status: 202, body: { id: 'waits', status: 'committing' } })
   })

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningPostgres } from '../../../testkit/src/services/postgres.ts'
-import { startPostgres, testsWithPostgres } from '../../../testkit/src/services/postgres.ts'
+import { quietPool, startPostgres, testsWithPostgres } from '../../../testkit/src/services/postgres.ts'
 import type { BarrierKey, BarrierRow } from '../ports/index.ts'
 import { BarrierBusy, Verdict } from '../ports/index.ts'
 import { barrierSql } from '../stores/migrations/barrier-sql.ts'
@@ -21,6 +21,16 @@ function freshKey(): BarrierKey {
   return { store: '1f2e3d4c', transaction: `t${count}`, branch: 'b', operation: 'action' }
 }
 
+/** How many sessions have waited for a lock for that long. */
+async function waitingFor(interval: string): Promise<number> {
+  const { rows } = await pool.query(
+    `select count(*)::int as count from pg_stat_activity where datname = current_database()
+       and wait_event_type = 'Lock' and clock_timestamp() - query_start > $1::interval`,
+    [interval],
+  )
+  return rows[0].count
+}
+
 async function clientOf(tx: unknown): Promise<pg.PoolClient> {
   return tx as pg.PoolClient
 }
@@ -30,7 +40,7 @@ if (testsWithPostgres())
     beforeAll(async () => {
       server = await startPostgres({ fsync: false, settings: { deadlock_timeout: '100ms' } })
       url = await server.createDatabase()
-      pool = new pg.Pool({ connectionString: url, max: 4 })
+      pool = quietPool(url, { max: 4 })
       await pool.query(barrierSql('postgres'))
       await pool.query(
         'create table account (id int primary key, balance int); insert into account values (1, 100), (2, 100)',
@@ -72,7 +82,8 @@ if (testsWithPostgres())
         },
         { lockWaitMs: 50 },
       )
-      await new Promise((resolve) => setTimeout(resolve, 250))
+      // Longer than the barrier's wait, by the server's own clock.
+      await expect.poll(() => waitingFor('200 ms')).toBe(1)
       await holder.query('commit')
       holder.release()
       expect(await working).toBe(1)
@@ -125,11 +136,7 @@ if (testsWithPostgres())
     })
 
     it('is READ COMMITTED whatever the default is', async () => {
-      const strict = new pg.Pool({
-        connectionString: url,
-        options: '-c default_transaction_isolation=serializable',
-        max: 1,
-      })
+      const strict = quietPool(url, { options: '-c default_transaction_isolation=serializable', max: 1 })
       const level = await barrier.transact(
         strict,
         async (tx) => (await (await clientOf(tx)).query('show transaction_isolation')).rows[0],
@@ -140,7 +147,7 @@ if (testsWithPostgres())
     })
 
     it('destroys a connection after an error, and keeps it after a refusal', async () => {
-      const small = new pg.Pool({ connectionString: url, max: 1 })
+      const small = quietPool(url, { max: 1 })
       const pids: number[] = []
       const run = (end: () => void) =>
         barrier
@@ -206,6 +213,7 @@ if (testsWithPostgres())
 
     it('takes one connected client, one transaction after the other, and refuses it inside one', async () => {
       const client = new pg.Client(url)
+      client.on('error', () => {})
       await client.connect()
       const inserts = [1, 2, 3].map(() =>
         barrier.transact(client, (_tx, rows) => rows.insert(freshKey(), row), options),

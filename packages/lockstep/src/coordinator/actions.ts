@@ -1,5 +1,5 @@
 import { LockstepError } from '../errors.ts'
-import type { OperatorAction, OperatorColumns, PatternMachine, StoredTransaction } from '../ports/index.ts'
+import type { Held, OperatorAction, OperatorColumns, PatternMachine, StoredTransaction } from '../ports/index.ts'
 import type { Changes, Operator } from './changes.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -29,14 +29,13 @@ export async function actOn(
   const operator: Operator = { by: request.by ?? 'operator', action, branch, reason }
   if (action === 'hold') return changes.mark(id, operator, (row, now) => held(row, operator, now))
   if (action === 'resume') return changes.mark(id, operator, (row, now) => resumed(row, machineOf, now))
-  const row = await changes.read(id)
-  if (row === null) return null
-  if (action === 'skip' && row.endedAt === null && row.held === null) {
+  const check = (current: Held | null): void => {
+    if (action === 'retry') refuseTooOld(id, current)
+    if (action !== 'skip' || current !== null) return
     throw notAllowed(`Transaction ${id} is not held: only what nobody works on can be skipped. Hold it first.`)
   }
-  if (action === 'retry') refuseTooOld(row)
-  const lettingGo = (current: StoredTransaction, now: number) => released(current, machineOf, now)
-  return changes.change(id, { kind: 'act', action, branch, reason }, { operator, lettingGo })
+  const lettingGo = (row: StoredTransaction, now: number) => released(row, machineOf, now)
+  return changes.change(id, { kind: 'act', action, branch, reason }, { operator, check, lettingGo })
 }
 
 /** The audit keeps it as it is, or not at all. */
@@ -56,14 +55,14 @@ function held(row: StoredTransaction, operator: Operator, now: number): Operator
 function resumed(row: StoredTransaction, machineOf: MachineOf, now: number): OperatorColumns {
   refuseEnded(row)
   if (row.held === null) throw notAllowed(`Transaction ${row.id} is not held.`)
-  refuseTooOld(row)
+  refuseTooOld(row.id, row.held)
   return released(row, machineOf, now)
 }
 
 /** Law 10: a call older than the barrier's memory is never made again, so letting it go would only hold it again. */
-function refuseTooOld(row: StoredTransaction): void {
-  if (row.held?.reason !== 'older-than-barrier') return
-  throw notAllowed(`Transaction ${row.id} is older than the barrier's memory: skip the branch, or force an end.`)
+function refuseTooOld(id: string, current: Held | null): void {
+  if (current?.reason !== 'older-than-barrier') return
+  throw notAllowed(`Transaction ${id} is older than the barrier's memory: skip the branch, or force an end.`)
 }
 
 /** The age starts again, at the deadline where that lies ahead; a deadline that rests while held goes on where it was. */

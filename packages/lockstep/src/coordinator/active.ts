@@ -35,6 +35,8 @@ export class Active {
   failure: unknown = null
   /** The change with which the machine last held it. */
   heldAt = 0
+  /** Since when the hold lasts that was last reported. */
+  reportedHold: number | null = null
   /** Hold that is in memory and not yet durable. */
   pendingHold: Held | null = null
   /** Somebody else owns it, or the journal is closed: nothing of this object counts any more. */

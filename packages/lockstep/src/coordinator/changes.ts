@@ -6,6 +6,7 @@ import { LockstepError } from '../errors.ts'
 import type {
   AuditRow,
   Event,
+  Held,
   OperatorColumns,
   StoredTransaction,
   Transaction,
@@ -39,6 +40,8 @@ export interface Operator {
 
 interface Acting {
   readonly operator?: Operator
+  /** Throws where the action is not possible on what is, or is not, held. Asked in the very round that changes it. */
+  readonly check?: (held: Held | null) => void
   /** What the operator's columns become when the event finds the transaction held; without it, it stays held. */
   readonly lettingGo?: (row: StoredTransaction, now: number) => OperatorColumns
 }
@@ -52,7 +55,7 @@ export class Changes {
 
   /** Null when there is no such transaction. */
   async change(id: string, event: Event, by: Acting = {}): Promise<Snapshot | null> {
-    const { operator, lettingGo } = by
+    const { operator, lettingGo, check } = by
     for (let round = 0; round < roundsMax; round++) {
       const active = this.#parts.driver.find(id)
       if (active !== undefined && active.parkedAt !== null) {
@@ -62,12 +65,14 @@ export class Changes {
       // The operator's columns are changed by a claim only, so what is held is taken anew, from this instance too.
       const letsGo = lettingGo !== undefined && active !== undefined && active.transaction.held !== null
       if (active !== undefined && !letsGo) {
+        check?.(active.transaction.held)
         const changed = await this.#parts.driver.apply(active, event, operator && this.#audit(operator))
         if (changed !== null) return changed
         continue
       }
       const row = await this.read(id)
       if (row === null) return null
+      if (row.endedAt === null) check?.(row.held)
       const taken = await this.#take(row, event, by)
       if (taken !== null) return taken
     }

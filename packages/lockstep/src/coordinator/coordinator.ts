@@ -2,6 +2,8 @@ import { LockstepError, messageOf } from '../errors.ts'
 import type {
   EntryResult,
   Environment,
+  HeartbeatAnswer,
+  History,
   ListFilter,
   Logger,
   Pattern,
@@ -25,7 +27,7 @@ import { Recovery } from './recovery.ts'
 import { Retention, type RetentionSettings } from './retention.ts'
 import type { Snapshot } from './snapshot.ts'
 import { StoreClock } from './store-clock.ts'
-import { present, presentListed, snapshotOf } from './view.ts'
+import { present, snapshotOf } from './view.ts'
 import { isSettled, Waiters } from './waiters.ts'
 import { within } from './within.ts'
 
@@ -67,8 +69,9 @@ export interface RunOptions {
 }
 
 export type RunOutcome<Output> =
-  | { readonly status: 'committed'; readonly output: Output }
-  | { readonly status: 'rolled-back'; readonly reason: TransactionBody['reason'] }
+  /** `incomplete`: an operator has skipped a step, and its output is missing. */
+  | { readonly status: 'committed'; readonly output: Output; readonly incomplete: boolean }
+  | { readonly status: 'rolled-back'; readonly reason: TransactionBody['reason']; readonly incomplete: boolean }
   | { readonly status: 'held'; readonly reason: string }
   /** The wait ended first. The transaction goes on; `get` tells how it ends. */
   | { readonly status: 'unfinished' }
@@ -110,16 +113,17 @@ export class Coordinator {
     const storeClock = new StoreClock(clock)
     this.#storeClock = storeClock
     const services = () => parts.services
-    this.#journal = new Journal({ store, instance, clock, timers, logger, onFailed: (error) => this.#fail(error) })
-    const onHeld = (held: readonly { id: string; operator: Parameters<Driver['mark']>[1] }[]) => this.#onHeld(held)
-    this.#ownership = new Ownership({ store, environment, storeClock, instance, services, logger, onHeld })
+    const onFailed = (error: LockstepError) => this.#fail(error)
+    this.#journal = new Journal({ store, instance, clock, timers, logger, onFailed })
+    const onHeld = (held: HeartbeatAnswer['held']) => this.#onHeld(held)
+    this.#ownership = new Ownership({ store, environment, storeClock, instance, services, logger, onHeld, onFailed })
     this.#driver = new Driver({
       environment,
       storeClock,
       storeId: () => this.#storeId,
       instance,
       journal: this.#journal,
-      dispatcher: new Dispatcher({ transport, clock, random }),
+      dispatcher: new Dispatcher({ transport, clock, random, queueMax: Math.max(16, Math.floor(parts.intakeMax / 4)) }),
       machines: parts.machines,
       logger,
       mayCall: () => this.#ownership.mayCall(),
@@ -134,7 +138,7 @@ export class Coordinator {
     const intake = new Intake({ ...shared, intakeMax: parts.intakeMax })
     this.#intake = intake
     const freeIntake = () => intake.free
-    this.#recovery = new Recovery({ store, environment, driver, instance, services, freeIntake, logger })
+    this.#recovery = new Recovery({ store, environment, driver, instance, services, freeIntake, logger, onFailed })
     this.#retention = new Retention({ store, environment, storeClock, logger, settings: parts.retention })
   }
 
@@ -177,9 +181,7 @@ export class Coordinator {
     const given = { ...(deadline === undefined ? {} : { deadline }), ...(labels === undefined ? {} : { labels }) }
     const body = { ...runnable.body(input), ...given, id, wait } as BeginBody
     const { transaction } = await this.begin(body)
-    if (transaction.status === 'committed') return { status: 'committed', output: transaction.output as Output }
-    if (transaction.status === 'rolled-back') return { status: 'rolled-back', reason: transaction.reason }
-    return transaction.held === null ? { status: 'unfinished' } : { status: 'held', reason: transaction.held.reason }
+    return outcomeOf<Output>(transaction)
   }
 
   /** The durable state, or null when there is none. Throws `LOCKSTEP_EXPIRED` past retention. */
@@ -190,10 +192,24 @@ export class Coordinator {
     return row === null ? null : this.#present(await this.#whenSettled(row, options.waitMs ?? 0))
   }
 
+  /**
+   * A page of transactions, newest first, as `get` shows them but without their branches. Fails with
+   * `LOCKSTEP_STORE_UNAVAILABLE`, and `LOCKSTEP_INVALID_REQUEST` for a cursor that no page has named.
+   */
   async list(filter: Partial<ListFilter> = {}): Promise<TransactionListBody> {
     this.#mustRun()
-    const page = await this.#parts.store.list({ limit: 50, ...filter })
-    return { items: page.items.map((row) => presentListed(row, this.#storeId)), next: page.next }
+    const page = await this.#answered(this.#parts.store.list({ limit: 50, ...filter }), 'the list')
+    const rows = await this.#answered(this.#parts.store.read(page.items.map((row) => row.id)), 'the list')
+    const full = new Map(rows.filter((row) => !row.expired).map((row) => [row.id, row]))
+    // What retention has reduced between the two reads is left out: it is no longer listed.
+    const shown = page.items.flatMap(({ id }) => full.get(id) ?? [])
+    return { items: shown.map((row) => this.#presentListed(row)), next: page.next }
+  }
+
+  #presentListed(row: StoredTransaction): TransactionListBody['items'][number] {
+    const machine = this.#parts.machines.get(row.pattern)
+    const { branches: _, ...listed } = present(snapshotOf(row), { store: this.#storeId, machine, older: [] })
+    return listed
   }
 
   /**
@@ -207,6 +223,7 @@ export class Coordinator {
   ): Promise<TransactionBody> {
     this.#mustRun()
     checkTransactionId(id)
+    this.#intake.refuseWhenCrowded()
     const snapshot = await this.#answered(this.#decided(id, decision), id)
     return this.#present(await this.#whenSettled(snapshot, options.waitMs ?? 0))
   }
@@ -220,6 +237,7 @@ export class Coordinator {
   async act(id: string, request: ActionRequest): Promise<TransactionBody> {
     this.#mustRun()
     checkTransactionId(id)
+    this.#intake.refuseWhenCrowded()
     const machineOf = (row: StoredTransaction) => this.#driver.machineOf(row.pattern)
     const snapshot = await this.#answered(actOn(id, request, { changes: this.#changes, machineOf }), id)
     if (snapshot === null) throw notFound(id)
@@ -228,8 +246,10 @@ export class Coordinator {
   }
 
   /** What operators did to a transaction, and its attempts that are too old to be shown with it. */
-  history(id: string) {
-    return this.#parts.store.history(id)
+  history(id: string): Promise<History> {
+    this.#mustRun()
+    checkTransactionId(id)
+    return this.#answered(this.#parts.store.history(id), id)
   }
 
   get activeCount(): number {
@@ -366,10 +386,11 @@ export class Coordinator {
     }
   }
 
-  #onHeld(held: readonly { id: string; operator: Parameters<Driver['mark']>[1] }[]): void {
-    for (const { id, operator } of held) {
+  #onHeld(held: HeartbeatAnswer['held']): void {
+    for (const { id, operator, version } of held) {
       const active = this.#driver.find(id)
-      if (active !== undefined && active.transaction.held === null) this.#driver.mark(active, operator, active.version)
+      if (active === undefined || active.transaction.held !== null || version < active.version) continue
+      this.#driver.mark(active, operator, version)
     }
   }
 
@@ -380,6 +401,12 @@ export class Coordinator {
     const message = this.#phase === 'new' ? 'The coordinator was not started.' : 'The coordinator is stopping.'
     throw new LockstepError('LOCKSTEP_STOPPING', { message })
   }
+}
+
+function outcomeOf<Output>({ status, output, reason, incomplete, held }: TransactionBody): RunOutcome<Output> {
+  if (status === 'committed') return { status, output: output as Output, incomplete }
+  if (status === 'rolled-back') return { status, reason, incomplete }
+  return held === null ? { status: 'unfinished' } : { status: 'held', reason: held.reason }
 }
 
 function notFound(id: string): LockstepError {

@@ -19,6 +19,7 @@ beforeEach(() => {
   dispatcher = new Dispatcher({
     clock,
     random,
+    queueMax: 200,
     transport: {
       canCall: () => canCall,
       endpointOf: (target) => target,
@@ -86,6 +87,12 @@ describe('the limit', () => {
     await answerAll(alive)
     expect([sent, ends.done.length, ends.back.length]).toEqual([300, 300, 0])
   })
+  it('sends back what is more than the endpoint may keep waiting', async () => {
+    const ends = none()
+    for (let n = 0; n < 400; n++) submit('a', ends)
+    await time.settle()
+    expect([sent, ends.back.length]).toEqual([128, 72])
+  })
   it('is one for each endpoint', async () => {
     const ends = none()
     for (let n = 0; n < 200; n++) submit('a', ends)
@@ -113,8 +120,12 @@ describe('the breaker', () => {
     for (let n = 0; n < 10; n++) submit('dead', ends)
     await time.settle()
     expect(sent).toBe(6)
+    // Nobody waits behind a probe that may take its whole time limit.
+    expect(ends.back).toHaveLength(9)
     await answerAll(alive)
-    expect(sent).toBe(15)
+    submit('dead', ends)
+    await time.settle()
+    expect(sent).toBe(7)
   })
   it('opens for longer with each failed probe, 10 s at most, and sends all that waited back', async () => {
     const ends = none()

@@ -1,4 +1,5 @@
 import { failpoint } from '#failpoint'
+import { messageOf } from '../errors.ts'
 import type { Call, Clock, Outcome, Random, Transport } from '../ports/index.ts'
 
 /**
@@ -32,10 +33,14 @@ export interface DispatcherParts {
   readonly transport: Transport
   readonly clock: Clock
   readonly random: Random
+  /** Calls that may wait for one endpoint. */
+  readonly queueMax: number
 }
 
 const missingRetryMs = 5_000
 const leaseRetryMs = 500
+/** Long enough to be parked: what waits for a crowded endpoint costs no memory. */
+const crowdedRetryMs = 2_000
 
 export class Dispatcher {
   readonly #parts: DispatcherParts
@@ -54,8 +59,14 @@ export class Dispatcher {
     const endpoint = this.#endpoint(transport.endpointOf(job.call.target))
     const closedInMs = endpoint.openUntilMs - clock.monotonicMs()
     if (closedInMs > 0) this.#sendBack(job, { retryAfterMs: this.#jittered(closedInMs), missing: false })
-    else if (endpoint.inFlight >= limitOf(endpoint)) endpoint.waiting.push(job)
-    else void this.#run(endpoint, job)
+    else if (endpoint.inFlight < limitOf(endpoint)) void this.#run(endpoint, job)
+    else if (this.#mayQueue(endpoint)) endpoint.waiting.push(job)
+    else this.#sendBack(job, { retryAfterMs: this.#jittered(crowdedRetryMs), missing: false })
+  }
+
+  /** Behind a probe nobody waits, and no endpoint takes more than its share of the intake: a dead one must not starve the others. */
+  #mayQueue(endpoint: Endpoint): boolean {
+    return limitOf(endpoint) > 1 && endpoint.waiting.length < this.#parts.queueMax
   }
 
   /** In a turn of its own: who submits is still at work on the same transaction. */
@@ -78,19 +89,34 @@ export class Dispatcher {
 
   async #run(endpoint: Endpoint, job: Job): Promise<void> {
     endpoint.inFlight += 1
+    try {
+      await this.#call(endpoint, job)
+    } finally {
+      endpoint.inFlight -= 1
+      this.#next(endpoint)
+    }
+  }
+
+  async #call(endpoint: Endpoint, job: Job): Promise<void> {
+    const { transport, clock } = this.#parts
     await failpoint('coordinator.call.before')
     if (!job.mayLeave()) {
       job.notSent({ retryAfterMs: leaseRetryMs, missing: false })
-    } else {
-      const sentMs = this.#parts.clock.monotonicMs()
-      const outcome = await this.#parts.transport.call(job.call)
-      await failpoint('coordinator.call.after-outcome')
-      this.#judge(endpoint, outcome)
-      job.done({ outcome, sentMs, durationMs: this.#parts.clock.monotonicMs() - sentMs })
+      return
     }
-    endpoint.inFlight -= 1
-    // When the breaker has opened meanwhile, all that waited is sent back and none is left behind.
-    while (endpoint.waiting.length > 0 && endpoint.inFlight < limitOf(endpoint)) {
+    const sentMs = clock.monotonicMs()
+    // A transport never rejects; one that does all the same leaves it open what happened.
+    const outcome = await transport
+      .call(job.call)
+      .catch((error): Outcome => ({ kind: 'unknown', error: messageOf(error) }))
+    await failpoint('coordinator.call.after-outcome')
+    this.#judge(endpoint, outcome)
+    job.done({ outcome, sentMs, durationMs: clock.monotonicMs() - sentMs })
+  }
+
+  /** When the breaker has opened meanwhile, all that waited is sent back and none is left behind. */
+  #next(endpoint: Endpoint): void {
+    while (endpoint.waiting.length > 0 && (endpoint.inFlight < limitOf(endpoint) || limitOf(endpoint) === 1)) {
       const next = endpoint.waiting.shift()
       if (next !== undefined) this.submit(next)
     }

@@ -3,7 +3,7 @@
  * leave that may, and lets go of a transaction that ends, waits or belongs to somebody else. It names no pattern.
  */
 import { failpoint } from '#failpoint'
-import { LockstepError } from '../errors.ts'
+import { LockstepError, messageOf } from '../errors.ts'
 import type {
   Advance,
   AuditRow,
@@ -16,6 +16,7 @@ import type {
   OperatorColumns,
   Pattern,
   PatternMachine,
+  Progress,
   StoredTransaction,
   Transaction,
 } from '../ports/index.ts'
@@ -48,6 +49,23 @@ export interface DriverParts {
   readonly onSettled: (id: string, snapshot: Snapshot | null) => void
 }
 
+/** An answer from before our own hold, or from before what the heartbeat told, knows nothing of it and must not lift it. */
+function newestOperatorColumns(
+  active: Active,
+  row: OperatorColumns & { version: number },
+  change: number,
+): OperatorColumns {
+  if (row.version < active.version) return active.transaction
+  return change < active.heldAt ? { ...row, held: active.transaction.held } : row
+}
+
+function afterItsState(advanced: Advance): Advance {
+  const commands = advanced.commands.map((command) =>
+    command.kind === 'call' ? { ...command, needs: 'state' as const } : command,
+  )
+  return { ...advanced, commands }
+}
+
 export class Driver {
   readonly #parts: DriverParts
   readonly #actives = new Map<string, Active>()
@@ -62,7 +80,7 @@ export class Driver {
     this.#calls = new Calls({
       ...parts,
       mayCall: () => !this.#draining && parts.mayCall(),
-      onLanded: (active, event) => void this.#accept(active, this.#advance(active, event)),
+      onLanded: (active, event) => this.#feed(active, event),
     })
   }
 
@@ -88,8 +106,51 @@ export class Driver {
   adopt(row: StoredTransaction, event: Event): void {
     // A claim may have overtaken the answer to our own begin: the higher epoch is the one that counts.
     if ((this.#actives.get(row.id)?.epoch ?? 0) >= row.epoch) return
-    const active = this.#enter(row)
-    void this.#accept(active, this.#advance(active, event))
+    const active = this.#enterOrGiveUp(row)
+    if (active === null) return
+    const takenOver = event.claim?.takeover === true
+    this.#guarded(active, () => {
+      const advanced = this.#advance(active, event)
+      // The trace of a takeover is durable before its calls leave: one that kills its owner would else loop for ever unseen.
+      void this.#accept(active, takenOver ? afterItsState(advanced) : advanced, { urgent: takenOver })
+    })
+  }
+
+  /** What the machine throws is a bug, or a row of another version: the transaction is held, and the others go on. */
+  #guarded(active: Active, step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      // The last state that was understood; what is on its way to the store is part of it.
+      const { spilled, transaction } = active
+      this.#forget(active)
+      this.#giveUp(
+        active.base,
+        toProgress(transaction, { owner: null, now: this.#parts.storeClock.now(), spilled }).progress,
+        error,
+      )
+    }
+  }
+
+  #enterOrGiveUp(row: StoredTransaction): Active | null {
+    try {
+      return this.#enter(row)
+    } catch (error) {
+      this.#giveUp(row, row, error)
+      return null
+    }
+  }
+
+  /** Handed back, and held for a person. */
+  #giveUp({ id, epoch }: StoredTransaction, progress: Progress, error: unknown): void {
+    const { journal, storeClock, logger } = this.#parts
+    const detail = messageOf(error).slice(0, 500)
+    logger.error({ id, error: detail }, 'a transaction cannot be driven here, and is held')
+    const now = storeClock.now()
+    const hold = storableHeld({ reason: 'internal-error', since: now, by: 'lockstep', detail })
+    const { status, state, reason, endedAt } = progress
+    const handedBack = { status, state, reason, endedAt, updatedAt: now, nextAt: now, owner: null }
+    journal.write({ kind: 'advance', id, epoch, progress: handedBack, hold }).catch(() => undefined)
   }
 
   /** Starts to drive a row whose change was already advanced and made durable together with the claim. */
@@ -141,7 +202,7 @@ export class Driver {
   mark(active: Active, operator: OperatorColumns, version: number): void {
     active.transaction = withOperatorColumns(active.transaction, operator)
     active.version = Math.max(active.version, version)
-    if (active.parkedAt === null) void this.#accept(active, this.#advance(active, { kind: 'woke' }))
+    if (active.parkedAt === null) this.#feed(active, { kind: 'woke' })
   }
 
   /** Hands every transaction back: what has no call out is parked at once, the rest when its call has ended. */
@@ -156,6 +217,10 @@ export class Driver {
   abandon(): void {
     for (const active of [...this.#actives.values()]) this.#forget(active)
     this.#wakes.clear()
+  }
+
+  #feed(active: Active, event: Event): void {
+    this.#guarded(active, () => void this.#accept(active, this.#advance(active, event)))
   }
 
   #advance(active: Active, event: Event): Advance {
@@ -254,20 +319,28 @@ export class Driver {
     active.durableChange = Math.max(active.durableChange, at.change)
     if (at.change >= active.durableChange) active.durable = withOperatorColumns(at.transaction, result.row)
     active.updatedAt = at.updatedAt
-    active.version = result.row.version
     // Durable, but claimed by somebody since: an unanswered batch was repeated.
     if (result.row.epoch !== active.epoch) {
       this.#lose(active, { kind: 'stale', row: null })
       return true
     }
     const heldElsewhere = result.row.held !== null && active.transaction.held === null
-    // An answer from before our own hold knows nothing of it, and must not lift it.
-    const { held } = at.change < active.heldAt ? active.transaction : result.row
-    active.transaction = withOperatorColumns(active.transaction, { ...result.row, held })
+    active.transaction = withOperatorColumns(active.transaction, newestOperatorColumns(active, result.row, at.change))
+    active.version = Math.max(active.version, result.row.version)
+    this.#reportHold(active)
     this.#calls.unblock(active)
     this.#settle(active, at.change)
     if (heldElsewhere && !active.gone) this.#restOrWait(active)
     return true
+  }
+
+  /** Held is never silent (law 9). Once per hold: a later answer finds the same moment. */
+  #reportHold(active: Active): void {
+    const { id, pattern, status, held } = active.durable
+    if (held === null || held.since === active.reportedHold) return
+    active.reportedHold = held.since
+    const { reason, by, detail } = held
+    this.#parts.logger.warn({ id, pattern, status, reason, by, detail }, 'a transaction is held: a person must look')
   }
 
   /** What is durably final, or handed back, leaves the memory. */
@@ -319,7 +392,7 @@ export class Driver {
     active.wakeAt = null
     const { nextAt } = active.transaction
     const due = nextAt !== null && nextAt <= this.#parts.storeClock.now()
-    if (due) void this.#accept(active, this.#advance(active, { kind: 'woke' }))
+    if (due) this.#feed(active, { kind: 'woke' })
     else this.#wakeInTime(active)
   }
 

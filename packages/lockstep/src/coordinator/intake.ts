@@ -37,9 +37,17 @@ export class Intake {
   }
 
   refuseWhenFull(): void {
-    if (this.free > 0) return
+    if (this.free <= 0) throw this.#busy()
+  }
+
+  /** Decisions and actions are taken also when no more may begin, as long as the store keeps up with them. */
+  refuseWhenCrowded(): void {
+    if (this.#parts.journal.size >= this.#parts.intakeMax) throw this.#busy()
+  }
+
+  #busy(): LockstepError {
     const message = `The coordinator has ${this.#parts.intakeMax} transactions at work, its bound.`
-    throw new LockstepError('LOCKSTEP_BUSY', { message, retryAfterMs: 1_000 })
+    return new LockstepError('LOCKSTEP_BUSY', { message, retryAfterMs: 1_000 })
   }
 
   /** Counts against the bound until `answer` is there; who waits for the end afterwards costs nothing. */

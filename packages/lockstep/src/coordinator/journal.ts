@@ -9,7 +9,7 @@
  */
 import { failpoint } from '#failpoint'
 import { mutant } from '#mutant'
-import { isLockstepError, LockstepError, messageOf } from '../errors.ts'
+import { isHopeless, LockstepError, messageOf } from '../errors.ts'
 import type { Clock, Entry, EntryResult, Logger, Timer, Timers, TransactionStore } from '../ports/index.ts'
 import { settleByReading } from './journal-mutants.ts'
 
@@ -179,8 +179,7 @@ export class Journal {
         await failpoint('journal.commit.after')
         return results
       } catch (error) {
-        // A disk that failed, a schema that is another one, a bug: repeating cannot help, and what comes behind would wait for ever.
-        if (isLockstepError(error) && !error.retriable) {
+        if (isHopeless(error)) {
           this.#fail(error)
           return undefined
         }

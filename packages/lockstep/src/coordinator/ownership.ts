@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { isHopeless, type LockstepError, messageOf } from '../errors.ts'
 import type { Environment, HeartbeatAnswer, Logger, Timer, TransactionStore } from '../ports/index.ts'
 import type { StoreClock } from './store-clock.ts'
 
@@ -13,6 +13,7 @@ export interface OwnershipParts {
   readonly instance: string
   readonly services: () => readonly string[]
   readonly logger: Logger
+  readonly onFailed: (error: LockstepError) => void
   readonly onHeld: (held: HeartbeatAnswer['held']) => void
 }
 
@@ -54,6 +55,7 @@ export class Ownership {
       await this.#renew()
     } catch (error) {
       this.#parts.logger.warn({ error: messageOf(error) }, 'the lease could not be renewed')
+      if (isHopeless(error)) this.#parts.onFailed(error)
     }
   }
 

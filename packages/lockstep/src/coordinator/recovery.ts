@@ -1,5 +1,5 @@
 import { failpoint } from '#failpoint'
-import { messageOf } from '../errors.ts'
+import { isHopeless, type LockstepError, messageOf } from '../errors.ts'
 import type { Environment, Logger, Timer, TransactionStore } from '../ports/index.ts'
 import type { Driver } from './driver.ts'
 
@@ -19,6 +19,7 @@ export interface RecoveryParts {
   /** How many more transactions may become active. */
   readonly freeIntake: () => number
   readonly logger: Logger
+  readonly onFailed: (error: LockstepError) => void
 }
 
 /**
@@ -70,6 +71,7 @@ export class Recovery {
     } catch (error) {
       this.lookForLost()
       this.#parts.logger.warn({ error: messageOf(error) }, 'a claim failed')
+      if (isHopeless(error)) this.#parts.onFailed(error)
     }
   }
 

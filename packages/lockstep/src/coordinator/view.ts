@@ -27,13 +27,6 @@ export function present(
   return { ...head(transaction, { base, version, updatedAt, store: by.store }), ...pick(described), branches }
 }
 
-/** A row of a list: without branches, and without what only the whole state tells. */
-export function presentListed(row: StoredTransaction, store: string): Omit<TransactionBody, 'branches'> {
-  const { version, updatedAt } = row
-  const reason = row.reason === null ? null : JSON.parse(row.reason)
-  return { ...head({ ...row, reason }, { base: row, version, updatedAt, store }), output: null, incomplete: false }
-}
-
 function pick({ output, incomplete }: Description) {
   return { output, incomplete }
 }

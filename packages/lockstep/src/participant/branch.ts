@@ -84,7 +84,8 @@ export class OpenBranch implements LaterBranch<Json> {
   state: TransactState = 'unused'
   #transacted: Promise<unknown> | null = null
   #misuse: LockstepError | null = null
-  readonly #input: Json
+  readonly input: Json
+  #shutOut: string | null = null
   readonly #surroundings: ParticipantSurroundings
 
   constructor(operation: Operation, input: Json, call: ParticipantCall, surroundings: ParticipantSurroundings) {
@@ -96,7 +97,7 @@ export class OpenBranch implements LaterBranch<Json> {
     this.begunAt = call.begunAt
     this.traceparent = call.traceparent
     if (call.signal !== undefined) this.signal = call.signal
-    this.#input = input
+    this.input = input
     this.#surroundings = surroundings
   }
 
@@ -113,6 +114,11 @@ export class OpenBranch implements LaterBranch<Json> {
     // The participant waits for it in any case; without this a forgotten `await` would end the process.
     transacted.catch(() => {})
     return transacted as Promise<Output>
+  }
+
+  /** The barrier still answers what needs no business: a repeat, and the reversal of something that never ran. */
+  shutOutBusiness(why: string): void {
+    this.#shutOut = why
   }
 
   /** Waits for `transact` even where the user's code did not, and throws what it threw even where that was caught. */
@@ -139,11 +145,12 @@ export class OpenBranch implements LaterBranch<Json> {
       if (mutant('L10-old-compensation-done') && this.operation === 'compensate') return null
       throw olderThanBarrier()
     }
-    const inputHash = this.#surroundings.sha256(canonicalJson(this.#input))
+    const inputHash = this.#surroundings.sha256(canonicalJson(this.input))
     const pass = (tx: unknown, rows: BarrierRows): Promise<Json> => {
       if (mutant('M01-no-barrier-row')) return run(tx).then((output) => (output ?? null) as Json)
       const { store, transaction, name: branch, operation } = this
       return passBarrier({ store, transaction, branch, operation, inputHash }, rows, async (forwardOutput) => {
+        if (this.#shutOut !== null) throw new Verdict({ kind: 'unknown', error: this.#shutOut })
         this.output = forwardOutput
         await failpoint('participant.barrier.after-insert')
         const output = await run(tx)

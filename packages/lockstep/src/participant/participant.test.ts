@@ -78,11 +78,42 @@ describe('participant', () => {
     expect([balance(), outputs]).toEqual([undefined, []])
   })
 
-  it('refuses invalid input with the place of each issue, for the action and the compensation', async () => {
+  it('refuses invalid input with the place of each issue', async () => {
     const { debit } = bank()
     const outcome = await run(debit, 'action', { account: 'anna', amount: -1 })
     expect(outcome).toMatchObject({ kind: 'refused', reason: { code: 'invalid-input', issues: [{ path: '/amount' }] } })
-    expect(await run(debit, 'compensate', { account: 1 })).toMatchObject({ reason: { code: 'invalid-input' } })
+  })
+
+  it('reverses an action whose input was refused by doing nothing', async () => {
+    const { debit, balance } = bank()
+    for (const [at, input] of [{ account: 1 }, null, 'text'].entries()) {
+      expect(await run(debit, 'compensate', input as Json, { transaction: `t${at}` })).toEqual({
+        kind: 'done',
+        output: null,
+      })
+    }
+    expect(balance()).toBeUndefined()
+  })
+
+  it('never says done for a reversal when the action ran under a schema that its input no longer fits', async () => {
+    const database = memoryDatabase()
+    const schemas = [z.object({ sku: z.string() }), z.object({ sku: z.string(), amount: z.number() })]
+    const [before, after] = schemas.map((input) =>
+      participant('shop.take', {
+        input,
+        action: (_: unknown, branch) => branch.transact(database, (tx) => tx.set('taken', 'a', 1) ?? null),
+        compensate: (_: unknown, branch) => branch.transact(database, (tx) => tx.delete('taken', 'a') ?? null),
+      }),
+    )
+    if (before === undefined || after === undefined) throw new Error('two participants')
+    expect(await run(before, 'action', { sku: 'a' })).toMatchObject({ kind: 'done' })
+    expect(await run(after, 'compensate', { sku: 'a' })).toMatchObject({
+      kind: 'unknown',
+      error: expect.stringContaining('mend the schema'),
+    })
+    expect(database.read('taken').size).toBe(1)
+    expect(await run(before, 'compensate', { sku: 'a' })).toMatchObject({ kind: 'done' })
+    expect(database.read('taken').size).toBe(0)
   })
 
   it('rolls everything back on a business no, also where the code catches it', async () => {

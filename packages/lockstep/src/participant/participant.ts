@@ -74,7 +74,8 @@ export function participant<const Name extends string, Input, Parsed, Result, Sh
       if (business === undefined) return { kind: 'unknown', error: `${name} has no operation ${operation}.` }
       const branch = new OpenBranch(operation, input, call, surroundings)
       try {
-        const parsed = await validate(options.input, input)
+        const parsed =
+          operation === 'action' ? await validate(options.input, input) : await admit(options.input, branch)
         const returned = await runBusiness(business, parsed, branch)
         if (barrier && branch.state === 'unused') throw barrierNotUsed(name, operation)
         const checked =
@@ -86,6 +87,21 @@ export function participant<const Name extends string, Input, Parsed, Result, Sh
         return outcomeOf(error, name, branch, call, surroundings)
       }
     },
+  }
+}
+
+/**
+ * The input of a reverse operation. An action whose input was refused never ran, and its reversal must be able to say so; one that
+ * ran under an earlier schema must be reversed. The barrier tells which: with an input that no longer fits, it lets everything through
+ * but the business.
+ */
+async function admit<Parsed>(schema: StandardSchemaV1<unknown, Parsed>, branch: OpenBranch): Promise<unknown> {
+  try {
+    return await validate(schema, branch.input)
+  } catch (error) {
+    if (verdictOf(error)?.kind !== 'refused') throw error
+    branch.shutOutBusiness('The input does not fit the schema, and the action ran under another one: mend the schema.')
+    return typeof branch.input === 'object' && branch.input !== null ? branch.input : {}
   }
 }
 

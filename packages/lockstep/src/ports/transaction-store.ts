@@ -183,7 +183,7 @@ export interface HeartbeatAnswer {
   /** The store's clock. */
   readonly now: number
   /** Transactions of this owner that somebody holds. */
-  readonly held: readonly { readonly id: string; readonly operator: OperatorColumns }[]
+  readonly held: readonly { readonly id: string; readonly operator: OperatorColumns; readonly version: number }[]
 }
 
 export interface History {

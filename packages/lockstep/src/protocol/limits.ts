@@ -4,6 +4,8 @@ export const jsonDepthMax = 32
 export const jsonKeysMax = 2_000
 export const transactionIdCharactersMax = 128
 export const nameCharactersMax = 64
+/** How long an answer may be waited for in one request. */
+export const waitMaxMs = 60_000
 
 /** How long a participant's database remembers what ran. Calls of older transactions are never guessed about (law 10). */
 export const barrierRetentionMs = 30 * 24 * 60 * 60 * 1000

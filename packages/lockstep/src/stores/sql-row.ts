@@ -1,6 +1,7 @@
 import type {
   AttemptRow,
   AuditRow,
+  HeartbeatAnswer,
   Held,
   Operation,
   OperatorColumns,
@@ -88,6 +89,13 @@ export function storedFrom(row: SqlRow): StoredTransaction {
 
 export function operatorFrom(row: OperatorSqlColumns): OperatorColumns {
   return { held: heldFrom(row), deadlineAt: row.deadline_at, ageFrom: row.age_from }
+}
+
+export type HeldSqlRow = OperatorSqlColumns & Pick<SqlRow, 'id' | 'version'>
+
+/** What a heartbeat says of a row that somebody holds. */
+export function heldRowFrom(row: HeldSqlRow): HeartbeatAnswer['held'][number] {
+  return { id: row.id, version: row.version, operator: operatorFrom(row) }
 }
 
 function heldFrom(row: OperatorSqlColumns): Held | null {

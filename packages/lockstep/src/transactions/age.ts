@@ -8,6 +8,14 @@ export function hold(reason: string, now: number, detail: string | null): Held {
   return { reason, since: now, by: 'lockstep', detail }
 }
 
+/** How long participants' barriers remember, unless told otherwise (law 10). */
+export const barrierMemoryMs = 30 * 24 * 3_600_000
+
+/** Nobody knows any more what ran: no call may leave on its own. */
+export function isOlderThanBarrier(transaction: Transaction, now: number): boolean {
+  return now >= transaction.createdAt + barrierMemoryMs
+}
+
 export function isTooOld(transaction: Transaction, now: number): boolean {
   return now >= transaction.ageFrom + holdAfterMs
 }

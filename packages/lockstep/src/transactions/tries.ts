@@ -1,6 +1,6 @@
 import { mutant } from '#mutant'
 import type { AttemptRow, Event, Operation, Outcome, UnknownCode } from '../ports/index.ts'
-import { backOffMs, boundedRetryAfterMs } from './back-off.ts'
+import { backOffMs, boundedRetryAfterMs, firstBackOffMs, maxBackOffMs } from './back-off.ts'
 
 /**
  * How often one operation of one branch was tried, and when it may be tried again. Every pattern counts this way.
@@ -43,13 +43,9 @@ export function retryLater(tries: Tries, event: OutcomeEvent, ageFrom: number, n
   const fresh = tries.countedFrom === ageFrom ? tries : { ...tries, spent: 0, pendingFrom: null, countedFrom: ageFrom }
   const { outcome } = event
   if (outcome.kind === 'pending') {
-    return {
-      ...fresh,
-      count: event.number,
-      failures: 0,
-      retryAt: now + Math.max(boundedRetryAfterMs(outcome.retryAfterMs ?? askAgainMs), 1),
-      pendingFrom: fresh.pendingFrom ?? now,
-    }
+    const pendingFrom = fresh.pendingFrom ?? now
+    const retryAt = now + askAgainInMs(outcome.retryAfterMs, now - pendingFrom)
+    return { ...fresh, count: event.number, failures: 0, retryAt, pendingFrom }
   }
   const failures = fresh.failures + 1
   return {
@@ -60,6 +56,15 @@ export function retryLater(tries: Tries, event: OutcomeEvent, ageFrom: number, n
     retryAt: now + backOffMs(failures, event.jitter, outcome.kind === 'unknown' ? outcome.retryAfterMs : 0),
     pendingFrom: null,
   }
+}
+
+/**
+ * `Retry-After` is a lower bound. Who says "not yet" for long is asked more rarely: every attempt is stored, and a day of one a second
+ * would be 86,000 of them.
+ */
+function askAgainInMs(retryAfterMs: number | undefined, waitedMs: number): number {
+  const askedMs = Math.max(boundedRetryAfterMs(retryAfterMs ?? askAgainMs), firstBackOffMs)
+  return Math.max(askedMs, Math.min(maxBackOffMs, 10 * askedMs, Math.floor(waitedMs / 10)))
 }
 
 function spendsLimit(outcome: Outcome): boolean {

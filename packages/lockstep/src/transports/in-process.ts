@@ -25,7 +25,7 @@ export interface InProcessOptions {
 
 /**
  * Calls participants of this process directly: same outcomes, same barrier, same time limit as over a network. The input
- * is shared, not copied.
+ * is a copy.
  */
 export function inProcessTransport(options: InProcessOptions): Transport {
   const participants = participantsByName(options.participants)
@@ -80,7 +80,8 @@ function callWithin(
     }
     const context = { store, transaction, branch, attempt, begunAt, traceparent, signal: abort.signal }
     participant
-      .run(call.operation, call.input, context, surroundings)
+      // A copy, as over a network: what the participant does to it must reach neither the next step nor the compensation.
+      .run(call.operation, structuredClone(call.input), context, surroundings)
       .then(settle, (error: unknown) => settle({ kind: 'unknown', error: messageOf(error) }))
   })
 }

@@ -84,7 +84,7 @@ describe('law 2: one id, one story', () => {
   })
   it('is kept beyond the details: 410 with the end status, and 422 for other content', async () => {
     const world = new World()
-    const { coordinator } = await world.start({ retention: { finished: '1h', ids: '2h' } })
+    const { coordinator } = await world.start({ barrierRetention: '1h', retention: { finished: '1h', ids: '2h' } })
     await coordinator.begin(body('t', 'bank.a'))
     await coordinator.rollback('tombstone')
     await world.time.advance(3_700_000)

@@ -30,14 +30,18 @@ describe('run ends as', () => {
     const { world, outcome } = await outcomeOf(({ participants }) =>
       participants.on('bank.b', ({ input }) => done(input)),
     )
-    expect(outcome).toEqual({ status: 'committed', output: { a: 'r1', b: { receipt: 'r1' } } })
+    expect(outcome).toEqual({ status: 'committed', output: { a: 'r1', b: { receipt: 'r1' } }, incomplete: false })
     expect(world.participants.calls.map(({ input }) => input)).toEqual([{ amount: 5 }, { receipt: 'r1' }])
   })
   it('rolled-back, with the branch that refused and why; the compensation gets the input of the action', async () => {
     const { world, outcome } = await outcomeOf(({ participants }) =>
       participants.on('bank.b/action', () => refused({ code: 'closed' })),
     )
-    expect(outcome).toEqual({ status: 'rolled-back', reason: { branch: 'b', body: { code: 'closed' } } })
+    expect(outcome).toEqual({
+      status: 'rolled-back',
+      reason: { branch: 'b', body: { code: 'closed' } },
+      incomplete: false,
+    })
     const reverse = world.participants.calls.filter(({ operation }) => operation === 'compensate')
     expect(reverse.map(({ branch, input }) => [branch, input])).toEqual([
       ['b', { receipt: 'r1' }],
@@ -58,7 +62,11 @@ describe('run ends as', () => {
       ({ participants }) => participants.on('bank.a/action', () => ({ kind: 'pending' })),
       { deadline: '2s' },
     )
-    expect(outcome).toEqual({ status: 'rolled-back', reason: { branch: null, body: { code: 'deadline' } } })
+    expect(outcome).toEqual({
+      status: 'rolled-back',
+      reason: { branch: null, body: { code: 'deadline' } },
+      incomplete: false,
+    })
   })
 })
 
@@ -129,7 +137,11 @@ describe('in one process', () => {
     await coordinator.start()
     const outcome = coordinator.run(moves, { amount: 5 }, { id: 't' })
     await time.advance(1_000)
-    expect(await outcome).toEqual({ status: 'rolled-back', reason: { branch: 'credit', body: { code: 'closed' } } })
+    expect(await outcome).toEqual({
+      status: 'rolled-back',
+      reason: { branch: 'credit', body: { code: 'closed' } },
+      incomplete: false,
+    })
     expect(log).toEqual(['debit.action', 'debit.compensate'])
   })
   it('what is not started refuses, with a word that may be repeated', async () => {

@@ -88,7 +88,7 @@ describe('a store that comes and goes', () => {
 describe('time', () => {
   it('30 days of sagas leave a bounded store', async () => {
     const world = new World()
-    const { coordinator } = await world.start({ retention: { finished: '1d', ids: '3d' } })
+    const { coordinator } = await world.start({ barrierRetention: '1d', retention: { finished: '1d', ids: '3d' } })
     for (let day = 0; day < 30; day++) {
       for (let n = 0; n < 5; n++) await coordinator.begin({ ...body(`d${day}-${n}`, 'bank.a'), wait: 1_000 })
       await coordinator.rollback(`d${day}-tombstone`)
@@ -102,7 +102,10 @@ describe('time', () => {
   })
   it('a sweep that fails is warned of, and tried again', async () => {
     const world = new World()
-    const { coordinator, store, warnings } = await world.start({ retention: { finished: '1m', ids: '1h' } })
+    const { coordinator, store, warnings } = await world.start({
+      barrierRetention: '1h',
+      retention: { finished: '1m', ids: '1h' },
+    })
     await coordinator.begin({ ...body('t', 'bank.a'), wait: 1_000 })
     const { retire } = store
     store.retire = () => Promise.reject(unavailable())

@@ -1,11 +1,10 @@
 import { Buffer } from 'node:buffer'
 import type { ListFilter } from 'lockstep/ports'
-import { parseDurationMs } from 'lockstep/protocol'
+import { parseDurationMs, patterns, statuses, waitMaxMs } from 'lockstep/protocol'
 import { z } from 'zod'
 import { checked } from './checked.ts'
 import { invalid } from './problem-answer.ts'
 
-const waitMaxMs = 60_000
 const limitMax = 500
 const labelPrefix = 'label.'
 const isoTime = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
@@ -37,8 +36,8 @@ const limit = z.string().transform((text, context) => {
 const waitQuery = z.strictObject({ wait: wait.optional() })
 
 const listQuery = z.strictObject({
-  status: z.enum(['prepared', 'committing', 'committed', 'rolling-back', 'rolled-back']).optional(),
-  pattern: z.enum(['saga', 'tcc', 'xa', 'message', 'notification', 'none']).optional(),
+  status: z.enum(statuses).optional(),
+  pattern: z.enum(patterns).optional(),
   held: z.enum(['true', 'false']).optional(),
   since: time.optional(),
   until: time.optional(),

@@ -1,5 +1,5 @@
 import { type BeginBody, type Json, LockstepError } from 'lockstep'
-import { isName, traceIdOf } from 'lockstep/protocol'
+import { actionNames, branchActionNames, isName, traceIdOf } from 'lockstep/protocol'
 import { z } from 'zod'
 import { begunAnswer, jsonAnswer, transactionAnswer } from './answers.ts'
 import type { ApiCall } from './api-call.ts'
@@ -53,7 +53,6 @@ async function decide({ coordinator, incoming, id }: ApiCall, decision: 'commit'
   return transactionAnswer(await coordinator.decide(id, decision, { waitMs }))
 }
 
-const branchActions: readonly string[] = ['retry', 'skip']
 const reasonCharactersMax = 1_000
 
 /** Written to the audit and shown to people, so it is plain text: no control characters, no half of a surrogate pair. */
@@ -65,7 +64,7 @@ function isPlainText(text: string): boolean {
 
 const actionBody = z
   .strictObject({
-    action: z.enum(['retry', 'hold', 'resume', 'skip', 'force-commit', 'force-rollback']),
+    action: z.enum(actionNames),
     branch: z.string().refine(isName, 'is not the name of a branch').optional(),
     reason: z
       .string()
@@ -76,7 +75,7 @@ const actionBody = z
   .superRefine(({ action, branch }, context) => {
     const issue = (message: string) => context.addIssue({ code: 'custom', path: ['branch'], message })
     if (action === 'skip' && branch === undefined) issue('is missing: skip needs the name of a branch')
-    if (branch !== undefined && !branchActions.includes(action)) issue(`does not go with ${action}`)
+    if (branch !== undefined && !branchActionNames.includes(action)) issue(`does not go with ${action}`)
   })
 
 export async function act({ coordinator, incoming, id, logger }: ApiCall): Promise<Response> {

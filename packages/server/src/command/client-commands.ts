@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { LockstepError, type TransactionBody, type TransactionListBody } from 'lockstep'
-import { isTransactionId } from 'lockstep/protocol'
+import { type ActionName, actionNames, branchActionNames, isTransactionId, statuses } from 'lockstep/protocol'
 import { apiClient } from './api-client.ts'
 import { print } from './output.ts'
 import { lineText, listText, transactionText } from './transaction-text.ts'
@@ -26,26 +26,26 @@ const actions = {
   skip: 'gives up one step of a held transaction',
   'force-commit': 'skips what is left and commits',
   'force-rollback': 'rolls back, or skips what is left of a rollback',
-} as const
+} as const satisfies Readonly<Record<ActionName, string>>
 
 export function addClientCommands(program: Command): void {
   addList(program)
   addShow(program)
-  for (const [name, help] of Object.entries(actions)) addAction(program, name, help)
+  for (const name of actionNames) addAction(program, name, actions[name])
 }
 
 function addList(program: Command): void {
   asClient(program.command('list'))
     .description('lists transactions, newest first')
-    .option('--status <status>', 'prepared, committing, committed, rolling-back or rolled-back')
+    .option('--status <status>', statuses.join(', '))
     .option('--pattern <pattern>', 'saga, …')
-    .option('--held <true|false>', 'only held ones, or none of them')
+    .addOption(new Option('--held [true|false]', 'only held ones; with false, none of them').preset('true'))
     .option('--label <key=value>', 'only with this label; may be repeated', label, [])
     .option('--since <time>', 'begun at or after, such as 2026-01-31T12:00:00Z')
     .option('--until <time>', 'begun before')
     .option('--limit <number>', 'at most 500 (default 50)')
     .option('--cursor <cursor>', 'what the page before ended with')
-    .addHelpText('after', '\nExample:\n  $ lockstep list --held true --label order=42')
+    .addHelpText('after', '\nExample:\n  $ lockstep list --held --label order=42')
     .action(async (options: ListOptions) => {
       const query = new URLSearchParams(options.label.map((one) => splitLabel(one)))
       for (const name of filters) if (typeof options[name] === 'string') query.set(name, options[name])
@@ -67,8 +67,8 @@ function addShow(program: Command): void {
 
 type ActionOptions = ClientOptions & { readonly reason: string; readonly branch?: string }
 
-function addAction(program: Command, name: string, help: string): void {
-  const takesBranch = name === 'retry' || name === 'skip'
+function addAction(program: Command, name: ActionName, help: string): void {
+  const takesBranch = branchActionNames.includes(name)
   const command = asClient(program.command(name))
     .description(help)
     .argument('<id>')

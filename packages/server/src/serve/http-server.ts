@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { LockstepError, type Logger } from 'lockstep'
+import { silentLogger } from 'lockstep/ports'
 import { problemBody, problemContentType } from 'lockstep/protocol'
 import { type Api, requestOf } from '../api/create-api.ts'
 import { invalid, problemAnswer, traceOf } from '../api/problem-answer.ts'
@@ -53,10 +54,8 @@ function badRequest(error: unknown): Response {
   const isTheirs = error instanceof Error && error.name === 'RequestError'
   const thrown = isTheirs ? invalid('', 'The request line or the Host header cannot be read.') : error
   const request = { method: '', path: '', traceparent: undefined }
-  return problemAnswer(thrown, request, silent)
+  return problemAnswer(thrown, request, silentLogger)
 }
-
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 function bind(server: Server, { host, port }: Place): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -51,6 +51,17 @@ export function testsWithPostgres(): boolean {
 }
 
 /**
+ * A pool for tests. The server may stop before the sockets of an ended pool are closed, and then says farewell on them
+ * (57P01): without listeners that would fail the run.
+ */
+export function quietPool(url: string, config: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({ ...config, connectionString: url })
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
+
+/**
  * Starts a PostgreSQL for this test alone, in a temporary directory and on a free port. It ends with this process.
  *
  * With LOCKSTEP_TEST_POSTGRES_URL the server named there is used instead, unless `private` is asked for.

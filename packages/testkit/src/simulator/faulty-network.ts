@@ -49,7 +49,7 @@ export function faultyNetwork(parts: NetworkParts, node: SimulatedNode, reaches:
           settle({ kind: 'unknown', error: 'no answer', code: 'timeout' }),
         )
         const service = parts.services.get(serviceOf(call.target))
-        if (service !== undefined) send(parts, service, { call, node, settle })
+        if (service !== undefined) send(parts, service, { call, node, settle, fate: 'open' })
       })
     },
   }
@@ -59,6 +59,8 @@ interface Sending {
   readonly call: Call
   readonly node: SimulatedNode
   readonly settle: (outcome: Outcome) => void
+  /** What has become of the copies so far: a refused socket has carried nothing, and one that carried was not refused. */
+  fate: 'open' | 'refused' | 'arrived'
 }
 
 function send(parts: NetworkParts, service: SimulatedService, sending: Sending): void {
@@ -77,16 +79,22 @@ function arrival({ operation, transaction, branch, attempt }: Call): string {
   return `${operation} ${transaction}/${branch}#${attempt} arrives`
 }
 
-function arrive(parts: NetworkParts, service: SimulatedService, { call, node, settle }: Sending): void {
+function arrive(parts: NetworkParts, service: SimulatedService, sending: Sending): void {
+  const { call, node, settle } = sending
   const { random, faults, watch } = parts
   const there = service.node()
   const { lostReply, failedAfterEffect, delayMaxMs } = faults()
   const backMs = random.integer('reply-delay', 0, delayMaxMs)
+  if (sending.fate === 'refused') return
   if (there === null) {
+    // The caller has been heard by the first copy: that the second one finds nobody is not told to anyone.
+    if (sending.fate === 'arrived') return
+    sending.fate = 'refused'
     const outcome = { kind: 'unknown', error: 'connection refused', unreached: true } as const
     node.deliver(backMs, 'connection refused', () => settle(outcome))
     return
   }
+  sending.fate = 'arrived'
   const participant = service.participants.get(call.target)
   if (participant === undefined) throw new Error(`no participant ${call.target}`)
   const { store, transaction, branch, attempt, begunAt, traceparent } = call

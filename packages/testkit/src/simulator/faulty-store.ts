@@ -22,6 +22,8 @@ export interface StoreWatch {
   committed(node: SimulatedNode, batch: readonly Entry[], results: readonly EntryResult[]): void
   claimed(node: SimulatedNode, claimed: readonly Claimed[], request: Parameters<TransactionStore['claim']>[0]): void
   renewed(node: SimulatedNode, owner: string, leaseMs: number, services: readonly string[]): void
+  /** The lease has ended, because its owner said so. */
+  resigned(node: SimulatedNode, owner: string): void
 }
 
 /** What several coordinators share: the rows, and the locks of sessions that have not ended. */
@@ -51,7 +53,11 @@ export function faultyStore(shared: SharedStore, node: SimulatedNode): Transacti
         watch.renewed(node, request.owner, request.leaseMs, request.services)
         return answer
       }),
-    resign: (owner) => plain('resign', () => rows.resign(owner)),
+    resign: (owner) =>
+      plain('resign', async () => {
+        await rows.resign(owner)
+        watch.resigned(node, owner)
+      }),
     retire: (request) => plain('retire', () => rows.retire(request)),
     close: () => Promise.resolve(),
     claim: (request) =>

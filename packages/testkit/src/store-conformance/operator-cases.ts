@@ -96,7 +96,10 @@ export const operatorCases: readonly StoreCase[] = [
         insert('theirs', { ...operator('paused'), owner: 'owner-b' }),
       )
       const answer = await store.heartbeat({ owner: 'owner-a', leaseMs: 4000, services: [] })
-      deepEqual(answer.held, [{ id: 'mine-held', operator: operator('paused', 7) }])
+      deepEqual(answer.held, [{ id: 'mine-held', version: 1, operator: operator('paused', 7) }])
+      await writer.commit({ kind: 'mark', id: 'mine-held', version: 1, operator: operator('again'), nextAt: null })
+      const later = await store.heartbeat({ owner: 'owner-a', leaseMs: 4000, services: [] })
+      deepEqual(later.held, [{ id: 'mine-held', version: 2, operator: operator('again') }])
       equal(Math.abs(answer.now - Date.now()) < 60_000, true)
     },
   },

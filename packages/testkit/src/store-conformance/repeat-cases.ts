@@ -1,16 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
-import { audit, ended, held, insert, kindsOf, progress, readOne, writerOf } from './sample-rows.ts'
+import { attempt, audit, ended, held, insert, kindsOf, progress, readOne, writerOf } from './sample-rows.ts'
 import type { StoreCase } from './store-case.ts'
-
-const attempt = {
-  branch: 'a',
-  operation: 'action',
-  number: 1,
-  startedAt: 5,
-  durationMs: 7,
-  outcome: 'done',
-  error: null,
-} as const
 
 export const repeatCases: readonly StoreCase[] = [
   {

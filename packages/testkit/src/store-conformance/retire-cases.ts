@@ -1,16 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
-import { audit, begun, ended, insert, kindsOf, progress, readOne, writerOf } from './sample-rows.ts'
+import { attempt, audit, begun, ended, insert, kindsOf, progress, readOne, writerOf } from './sample-rows.ts'
 import type { StoreCase } from './store-case.ts'
-
-const attempt = {
-  branch: 'a',
-  operation: 'action',
-  number: 1,
-  startedAt: 5,
-  durationMs: 7,
-  outcome: 'done',
-  error: null,
-} as const
 
 export const retireCases: readonly StoreCase[] = [
   {

@@ -1,4 +1,13 @@
-import type { AuditRow, Entry, EntryResult, Held, Progress, StoredTransaction, TransactionStore } from 'lockstep/ports'
+import type {
+  AttemptRow,
+  AuditRow,
+  Entry,
+  EntryResult,
+  Held,
+  Progress,
+  StoredTransaction,
+  TransactionStore,
+} from 'lockstep/ports'
 
 export type Insert = Extract<Entry, { kind: 'insert' }>
 export type Row = Insert['row']
@@ -43,6 +52,16 @@ export const audit = (action: string): AuditRow => ({
   before: 'committing',
   after: 'committing',
 })
+
+export const attempt: AttemptRow = {
+  branch: 'a',
+  operation: 'action',
+  number: 1,
+  startedAt: 5,
+  durationMs: 7,
+  outcome: 'done',
+  error: null,
+}
 
 export interface BatchWriter {
   commit(...batch: Entry[]): Promise<readonly EntryResult[]>

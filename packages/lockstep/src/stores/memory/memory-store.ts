@@ -64,7 +64,7 @@ function readRows(state: MemoryState, ids: readonly string[]): StoredTransaction
 function heldOf(state: MemoryState, owner: string) {
   return [...state.rows.values()]
     .filter(({ row }) => row.owner === owner && row.held !== null)
-    .map(({ row }) => ({ id: row.id, operator: operatorColumnsOf(row) }))
+    .map(({ row }) => ({ id: row.id, version: row.version, operator: operatorColumnsOf(row) }))
     .sort((left, right) => compareText(left.id, right.id))
 }
 

@@ -3,7 +3,7 @@ import { toLockstepError } from './to-lockstep-error.ts'
 
 export interface ConnectionOptions {
   readonly url?: string
-  readonly pool?: pg.PoolConfig
+  readonly connection?: pg.PoolConfig
 }
 
 export type Rows = Record<string, unknown>[]
@@ -85,12 +85,12 @@ function queryOn(client: pg.PoolClient): Sessions['query'] {
 
 function makePool(options: ConnectionOptions, own: Parameters<typeof sessions>[1]): pg.Pool {
   const pool = new pg.Pool({
-    ...options.pool,
+    ...options.connection,
     ...(options.url === undefined ? {} : { connectionString: options.url }),
-    application_name: options.pool?.application_name ?? 'lockstep',
+    application_name: options.connection?.application_name ?? 'lockstep',
     max: own.max,
     min: 0,
-    connectionTimeoutMillis: options.pool?.connectionTimeoutMillis ?? 5_000,
+    connectionTimeoutMillis: options.connection?.connectionTimeoutMillis ?? 5_000,
     query_timeout: own.queryTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,

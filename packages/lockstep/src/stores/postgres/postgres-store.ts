@@ -14,7 +14,7 @@ export interface PostgresStoreOptions {
   /** `postgres://user:password@host:5432/database`. */
   readonly url?: string
   /** Settings of the package pg, beside or instead of `url`, such as `ssl` or a `password` function. */
-  readonly pool?: pg.PoolConfig
+  readonly connection?: pg.PoolConfig
   /** The PostgreSQL schema that holds the tables; otherwise the search path decides. */
   readonly schema?: string
 }
@@ -33,17 +33,17 @@ export interface PostgresStoreOptions {
  * const store = postgresStore({ url: 'postgres://lockstep@db.internal/lockstep' })
  */
 export function postgresStore(options: PostgresStoreOptions): TransactionStore {
-  if (options.url === undefined && options.pool === undefined) {
+  if (options.url === undefined && options.connection === undefined) {
     throw new LockstepError('LOCKSTEP_CONFIGURATION', {
       message: 'The PostgreSQL store needs a server.',
-      next: 'Give it `url`, or `pool` with the settings of the package pg.',
+      next: 'Give it `url`, or `connection` with the settings of the package pg.',
     })
   }
   const where = placeOf(options)
   const prefix = schemaPrefix('postgres', options.schema)
   // A second journal connection lets a repeat go on while the first one still hangs on a lost answer.
   const journal = sessions(options, { max: 2, where, queryTimeoutMs: 15_000 })
-  const work = sessions(options, { max: options.pool?.max ?? 4, where, queryTimeoutMs: 15_000 })
+  const work = sessions(options, { max: options.connection?.max ?? 4, where, queryTimeoutMs: 15_000 })
   const lease = sessions(options, { max: 1, where, queryTimeoutMs: 3_000, settings: leaseSettings })
   return {
     name: `postgres:${where}`,
@@ -63,10 +63,10 @@ export function postgresStore(options: PostgresStoreOptions): TransactionStore {
 /** A lease that a crash loses only lets others try; the epoch decides (law 5). So it need not wait for the disk. */
 const leaseSettings = { synchronous_commit: 'off', statement_timeout: '2s', lock_timeout: '1s' }
 
-function placeOf({ url, pool }: PostgresStoreOptions): string {
+function placeOf({ url, connection }: PostgresStoreOptions): string {
   if (url !== undefined && URL.canParse(url)) {
     const { host, pathname } = new URL(url)
     return `${host}${pathname}`
   }
-  return `${pool?.host ?? 'localhost'}:${pool?.port ?? 5432}/${pool?.database ?? ''}`
+  return `${connection?.host ?? 'localhost'}:${connection?.port ?? 5432}/${connection?.database ?? ''}`
 }

@@ -8,13 +8,26 @@ import { inTransaction } from './sqlite-journal.ts'
  * Output: due rows, longest overdue first.
  * Invariant: the conditions repeat those of the partial indexes, else SQLite would scan the table.
  */
-const due = (which: string): string => `select id, owner, next_at from lockstep_transactions
-where ${which} and ended_at is null and held_reason is null and next_at is not null and next_at <= ?1
+const due = (which: string, nextAt = 'next_at'): string => `select id, owner, next_at from lockstep_transactions
+where ${which} and ended_at is null and held_reason is null and next_at is not null and ${nextAt} <= ?1
 order by next_at, id limit ?2`
 
 /** ?3 the services of the claimer as a JSON array, ?4 the time before which a row counts as nobody's. */
 const callable = `(next_at <= ?4 or not exists (
   select 1 from json_each(needs) need where need.value not in (select value from json_each(?3))))`
+
+/**
+ * Rows of the owners before or after the claimer. The `+` keeps `next_at` out of the search: in a database that was
+ * analyzed SQLite would else skip through the claimer's own rows too, which are many, to find the others, which are none.
+ */
+const lost = (side: '<' | '>'): string => due(`owner is not null and owner ${side} ?5 and ${callable}`, '+next_at')
+
+export const claimSearches = {
+  below: lost('<'),
+  above: lost('>'),
+  own: due('owner is not null and owner = ?3 and id not in (select value from json_each(?4))'),
+  free: due(`owner is null and ${callable}`),
+}
 
 const takeSql = `update lockstep_transactions set owner = ?2, epoch = epoch + 1 where id = ?1 returning ${storedColumns}`
 
@@ -44,10 +57,10 @@ export function sqliteClaim(database: DatabaseSync, now: () => number): SqliteCl
 }
 
 function dueFinder(database: DatabaseSync): (request: ClaimRequest, now: number) => DueRow[] {
-  const below = database.prepare(due(`owner is not null and owner < ?5 and ${callable}`))
-  const above = database.prepare(due(`owner is not null and owner > ?5 and ${callable}`))
-  const own = database.prepare(due('owner is not null and owner = ?3 and id not in (select value from json_each(?4))'))
-  const free = database.prepare(due(`owner is null and ${callable}`))
+  const below = database.prepare(claimSearches.below)
+  const above = database.prepare(claimSearches.above)
+  const own = database.prepare(claimSearches.own)
+  const free = database.prepare(claimSearches.free)
   return ({ owner, limit, services, missingAfterMs, except }, now) => {
     const values = [now, limit, JSON.stringify(services), now - missingAfterMs] as const
     const lost = except === undefined ? [] : own.all(now, limit, owner, JSON.stringify(except))

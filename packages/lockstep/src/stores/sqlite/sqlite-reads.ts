@@ -5,8 +5,8 @@ import {
   type AttemptSqlRow,
   attemptFrom,
   auditFrom,
-  type OperatorSqlColumns,
-  operatorFrom,
+  type HeldSqlRow,
+  heldRowFrom,
   type SqlRow,
   storedColumns,
 } from '../sql-row.ts'
@@ -24,7 +24,8 @@ export function sqliteReads(database: DatabaseSync, now: () => number): SqliteRe
 from lockstep_attempts where transaction_id = ? order by started_at, branch, operation, number`)
   const audit = database.prepare(`select at, by, action, branch, reason, before, after
 from lockstep_audit where transaction_id = ? order by number`)
-  const held = database.prepare(`select id, held_reason, held_since, held_by, held_detail, deadline_at, age_from
+  const held =
+    database.prepare(`select id, version, held_reason, held_since, held_by, held_detail, deadline_at, age_from
 from lockstep_transactions where owner = ? and held_reason is not null order by id`)
   return {
     read: (ids) => [...new Set(ids)].flatMap((id) => (byId.get(id) as unknown as SqlRow | undefined) ?? []),
@@ -38,10 +39,7 @@ from lockstep_transactions where owner = ? and held_reason is not null order by 
     },
     heartbeat: (owner) => ({
       now: now(),
-      held: (held.all(owner) as unknown as (OperatorSqlColumns & { id: string })[]).map((row) => ({
-        id: row.id,
-        operator: operatorFrom(row),
-      })),
+      held: (held.all(owner) as unknown as HeldSqlRow[]).map(heldRowFrom),
     }),
   }
 }

@@ -35,14 +35,14 @@ function notAllowed(message: string): Acted {
   return { refusal: { code: 'LOCKSTEP_ACTION_NOT_ALLOWED', message } }
 }
 
-/** One attempt now, of one step or of all that wait. */
+/** One attempt now, of one step or of all that wait. A spent limit stays spent: only a resume gives a fresh one. */
 function retry(saga: Saga, position: number): Acted {
+  const now = { retryAt: null, countedFrom: saga.ageFrom }
+  const dueNow = (step: StepState): StepState => {
+    return { ...step, action: { ...step.action, ...now }, compensate: { ...step.compensate, ...now } }
+  }
   const steps = saga.state.steps.map((step, at) => (position < 0 || at === position ? dueNow(step) : step))
   return { saga: { ...saga, state: { ...saga.state, steps } } }
-}
-
-function dueNow(step: StepState): StepState {
-  return { ...step, action: { ...step.action, retryAt: null }, compensate: { ...step.compensate, retryAt: null } }
 }
 
 function skip(saga: Saga, position: number): Acted {

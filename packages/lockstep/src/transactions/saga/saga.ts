@@ -16,7 +16,7 @@
  */
 import { invariant } from '../../errors.ts'
 import type { Advance, Command, Event, Transaction } from '../../ports/index.ts'
-import { ageAlarm, hold, isTooOld, nextAgeAt } from '../age.ts'
+import { ageAlarm, hold, isOlderThanBarrier, isTooOld, nextAgeAt } from '../age.ts'
 import { act } from './act.ts'
 import { compensationCalls, nothingToReverse } from './backward.ts'
 import type { Saga, SagaState } from './definition.ts'
@@ -96,6 +96,8 @@ function judgeDeadline(saga: Saga, now: number): Saga {
 }
 
 function obstacleOf(saga: Saga, now: number): Saga['held'] {
+  const isOver = saga.status === 'committing' ? isComplete(saga.state) : nothingToReverse(saga)
+  if (!isOver && isOlderThanBarrier(saga, now)) return hold('older-than-barrier', now, null)
   if (isTooOld(saga, now)) return hold('too-old', now, null)
   const missing = saga.status === 'committing' ? missingOutput(saga, now) : null
   return missing === null ? null : hold('output-missing', now, missing)

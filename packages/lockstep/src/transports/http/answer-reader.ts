@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Dispatcher } from 'undici'
 import type { Call, Environment, Outcome, Timer } from '../../ports/index.ts'
 import { bodyBytesMax, isUrlTarget } from '../../protocol/index.ts'
@@ -64,7 +65,7 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
       contentType: this.#header('content-type'),
       contentEncoding: this.#header('content-encoding'),
       retryAfter: this.#header('retry-after'),
-      body: bytes.toString('utf8'),
+      body: isUtf8(bytes) ? bytes.toString('utf8') : null,
     }
     const { operation, target } = this.#call
     this.#settle(

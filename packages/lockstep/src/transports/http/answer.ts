@@ -9,7 +9,8 @@ export interface HttpAnswer {
   readonly contentType: string | undefined
   readonly contentEncoding: string | undefined
   readonly retryAfter: string | undefined
-  readonly body: string
+  /** Null when the bytes are no UTF-8: replacing them would change what was said. */
+  readonly body: string | null
 }
 
 export interface Asked {
@@ -42,9 +43,9 @@ export function outcomeOfAnswer(answer: HttpAnswer, asked: Asked): Outcome {
 }
 
 function doneOrUnknown(answer: HttpAnswer, asked: Asked): Outcome {
-  const output = answer.body === '' ? null : jsonBody(answer)
-  if (output === undefined)
-    return { kind: 'unknown', error: `HTTP ${answer.status} with a body that is not JSON${declared(answer)}.` }
+  const read = answer.body === '' ? { value: null } : readJson(answer)
+  if ('why' in read) return { kind: 'unknown', error: `HTTP ${answer.status} with a body that ${read.why}.` }
+  const output = read.value
   if (asked.operation === 'check' && !isDecision(output)) {
     return {
       kind: 'unknown',
@@ -61,13 +62,20 @@ function isDecision(output: Json): boolean {
   return (decision === 'commit' || decision === 'rollback') && Object.keys(rest).length === 0
 }
 
-/** A plain text is a fine reason; a body that claims to be JSON and is not makes the whole answer doubtful. */
+const reasonCharactersMax = 2_000
+
+/**
+ * A plain text is a fine reason, and so is JSON that holds more than we keep. A body that claims to be JSON and is broken makes the
+ * whole answer doubtful.
+ */
 function refusedOrUnknown(answer: HttpAnswer): Outcome {
-  if (answer.body === '') return { kind: 'refused', reason: null }
-  const reason = isReadable(answer) && !isJson(answer.contentType) ? answer.body.slice(0, 2_000) : jsonBody(answer)
-  if (reason === undefined)
-    return { kind: 'unknown', error: `HTTP 409 with a body that cannot be read${declared(answer)}.` }
-  return { kind: 'refused', reason }
+  const { body } = answer
+  if (body === '') return { kind: 'refused', reason: null }
+  const read = readJson(answer)
+  if ('value' in read) return { kind: 'refused', reason: read.value }
+  if (body !== null && isReadable(answer) && read.isText)
+    return { kind: 'refused', reason: body.slice(0, reasonCharactersMax) }
+  return { kind: 'unknown', error: `HTTP 409 with a body that ${read.why}.` }
 }
 
 function pending(answer: HttpAnswer, asked: Asked): Outcome {
@@ -89,19 +97,36 @@ function unknown(answer: HttpAnswer, asked: Asked): Outcome {
 }
 
 function problemOf(answer: HttpAnswer): { readonly [key: string]: Json } | undefined {
-  const body = answer.body === '' || !isJson(answer.contentType) ? undefined : jsonBody(answer)
-  return typeof body === 'object' && body !== null && !Array.isArray(body)
-    ? (body as { readonly [key: string]: Json })
-    : undefined
+  const read = readJson(answer)
+  if (!('value' in read) || typeof read.value !== 'object' || read.value === null) return undefined
+  return Array.isArray(read.value) ? undefined : (read.value as { readonly [key: string]: Json })
 }
 
-function jsonBody(answer: HttpAnswer): Json | undefined {
-  if (!isReadable(answer) || !isJson(answer.contentType)) return undefined
+/** `isText`: it can be shown as it stands, though it is no JSON that we can carry. */
+type ReadJson = { readonly value: Json } | { readonly why: string; readonly isText: boolean }
+
+function readJson(answer: HttpAnswer): ReadJson {
+  const { body, contentType } = answer
+  if (body === null) return { why: 'is not valid UTF-8', isText: false }
+  if (!isReadable(answer)) return { why: `is encoded as ${answer.contentEncoding?.slice(0, 40)}`, isText: false }
+  if (!isJson(contentType))
+    return { why: `is not JSON (content-type ${contentType?.slice(0, 60) ?? 'missing'})`, isText: true }
   try {
-    return parseJson(answer.body)
+    return { value: parseJson(body) }
   } catch (error) {
-    if (isLockstepError(error, 'LOCKSTEP_INVALID_REQUEST')) return undefined
-    throw error
+    if (!isLockstepError(error, 'LOCKSTEP_INVALID_REQUEST')) throw error
+    return isWellFormedJson(body)
+      ? { why: `is JSON that cannot be carried: ${error.message.replace(/\.$/, '')}`, isText: true }
+      : { why: 'is broken JSON', isText: false }
+  }
+}
+
+function isWellFormedJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -112,8 +137,4 @@ function isReadable(answer: HttpAnswer): boolean {
 export function isJson(contentType: string | undefined): boolean {
   if (contentType === 'application/json') return true
   return contentType !== undefined && /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType)
-}
-
-function declared(answer: HttpAnswer): string {
-  return ` (content-type ${answer.contentType?.slice(0, 60) ?? 'missing'}${isReadable(answer) ? '' : ', encoded'})`
 }

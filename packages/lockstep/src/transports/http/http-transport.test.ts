@@ -109,8 +109,18 @@ describe('an answer', () => {
     ['204 is done', answers(204, null), { kind: 'done', output: null }],
     ['200 with HTML is unknown', answers(200, 'text/html', '<h1>Login</h1>'), unknown(/text\/html/)],
     ['200 with undeclared JSON is unknown', answers(200, null, '{}'), unknown(/missing/)],
-    ['200 with broken JSON is unknown', answers(200, json, '{"receipt":'), unknown(/not JSON/)],
-    ['200 with a poisoned prototype is unknown', answers(200, json, '{"__proto__":{}}'), unknown(/not JSON/)],
+    ['200 with broken JSON is unknown', answers(200, json, '{"receipt":'), unknown(/broken JSON/)],
+    ['200 with a poisoned prototype is unknown', answers(200, json, '{"__proto__":{}}'), unknown(/__proto__/)],
+    [
+      '200 with a number that JavaScript cannot hold is unknown',
+      answers(200, json, '{"id":123456789012345678}'),
+      unknown(/cannot be carried/),
+    ],
+    [
+      '409 with such a number is refused all the same',
+      answers(409, json, '{"n":123456789012345678}'),
+      { kind: 'refused', reason: '{"n":123456789012345678}' },
+    ],
     [
       '200 with an encoded body is unknown',
       answers(200, json, '{}', { 'content-encoding': 'gzip' }),

@@ -2,7 +2,8 @@
  * Key columns compare bytes: a database collation may call `Order-1` and `order-1` equal, or sort them together.
  *
  * The two due indexes hold unfinished rows only and each row is in at most one of them, so that a claim reads what is
- * due and nothing else, however many rows are stored.
+ * due and nothing else, however many rows are stored. The listed indexes are in the order of lists, so that a page reads
+ * what it shows; what is held or unfinished is rare, and a list by time alone would walk past everything else.
  */
 export const postgresInitial = (prefix: string): readonly string[] => [
   `create table ${prefix}lockstep_meta (
@@ -45,9 +46,12 @@ values ('store_id', left(replace(gen_random_uuid()::text, '-', ''), 8))`,
 where owner is null and ended_at is null and held_reason is null and next_at is not null`,
   `create index lockstep_transactions_due_owned on ${prefix}lockstep_transactions (owner, next_at, id)
 where owner is not null and ended_at is null and held_reason is null and next_at is not null`,
-  `create index lockstep_transactions_held on ${prefix}lockstep_transactions (owner, created_at)
-where held_reason is not null`,
+  `create index lockstep_transactions_held_owned on ${prefix}lockstep_transactions (owner, id)
+where held_reason is not null and owner is not null`,
   `create index lockstep_transactions_listed on ${prefix}lockstep_transactions (created_at, id)`,
+  `create index lockstep_transactions_listed_held on ${prefix}lockstep_transactions (created_at, id)
+where held_reason is not null`,
+  `create index lockstep_transactions_listed_status on ${prefix}lockstep_transactions (status, created_at, id)`,
   `create index lockstep_transactions_ended on ${prefix}lockstep_transactions (expired, ended_at)
 where ended_at is not null`,
   `create table ${prefix}lockstep_labels (

@@ -2,7 +2,8 @@
  * SQLite compares text as bytes already. There is no table of instances: one process owns the file.
  *
  * The two due indexes hold unfinished rows only and each row is in at most one of them, so that a claim reads what is
- * due and nothing else, however many rows are stored.
+ * due and nothing else, however many rows are stored. The listed indexes are in the order of lists, so that a page reads
+ * what it shows; what is held or unfinished is rare, and a list by time alone would walk past everything else.
  */
 export const sqliteInitial = (): readonly string[] => [
   `create table lockstep_meta (
@@ -44,9 +45,12 @@ export const sqliteInitial = (): readonly string[] => [
 where owner is null and ended_at is null and held_reason is null and next_at is not null`,
   `create index lockstep_transactions_due_owned on lockstep_transactions (owner, next_at, id)
 where owner is not null and ended_at is null and held_reason is null and next_at is not null`,
-  `create index lockstep_transactions_held on lockstep_transactions (owner, created_at)
-where held_reason is not null`,
+  `create index lockstep_transactions_held_owned on lockstep_transactions (owner, id)
+where held_reason is not null and owner is not null`,
   `create index lockstep_transactions_listed on lockstep_transactions (created_at, id)`,
+  `create index lockstep_transactions_listed_held on lockstep_transactions (created_at, id)
+where held_reason is not null`,
+  `create index lockstep_transactions_listed_status on lockstep_transactions (status, created_at, id)`,
   `create index lockstep_transactions_ended on lockstep_transactions (expired, ended_at)
 where ended_at is not null`,
   `create table lockstep_labels (
