@@ -9,8 +9,14 @@ trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
 
 python3 examples/02-any-language/stock.py $((port + 1)) "$work/stock.db" &
 python3 examples/02-any-language/stock.py $((port + 2)) "$work/reserve.db" &
-lockstep serve --port "$port" --store "sqlite:$work/lockstep.db" >"$work/lockstep.log" &
-for _ in $(seq 100); do curl -sf "http://127.0.0.1:$port/readyz" >/dev/null && break; sleep 0.1; done
+lockstep serve --port "$port" --store "sqlite:$work/lockstep.db" >"$work/lockstep.log" 2>&1 &
+coordinator=$!
+for _ in $(seq 100); do
+  # A port that is taken would let somebody else's coordinator answer.
+  kill -0 "$coordinator" 2>/dev/null || { cat "$work/lockstep.log"; exit 1; }
+  grep -q listening "$work/lockstep.log" && break
+  sleep 0.1
+done
 
 order() { # id, quantity
   curl -s "http://127.0.0.1:$port/v1/transactions" -H 'content-type: application/json' -d '{

@@ -37,10 +37,16 @@ def take(branch, order, sign):
 class Participant(BaseHTTPRequestHandler):
     def do_POST(self):
         order = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        # What makes no sense is refused before anything is written.
+        if type(order.get("quantity")) is not int or order["quantity"] < 1 or type(order.get("sku")) is not str:
+            return self.answer(409, {"code": "invalid-input"})
         branch = self.headers["lockstep-transaction"] + "/" + self.headers["lockstep-branch"]
         database.execute("begin immediate")
         status, answer = take(branch, order, -1 if self.path == "/take" else 1)
         database.execute("commit")
+        self.answer(status, answer)
+
+    def answer(self, status, answer):
         body = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")

@@ -24,7 +24,7 @@ describe('past retention', () => {
   it('a transaction is answered 410 with its id and how it ended, and other content is still told apart', async () => {
     const bank = await plainParticipant()
     const store = memoryStore({ clock: { now: () => Date.now() }, exclusive: true })
-    const coordinator = createCoordinator({ store })
+    const coordinator = createCoordinator({ store, urls: 'any' })
     await coordinator.start()
     const url = await serverOf(coordinator)
     const begin = (more: object = {}) => {

@@ -1,4 +1,4 @@
-import { LockstepError } from '../errors.ts'
+import { isLockstepError, LockstepError } from '../errors.ts'
 import type { Json, Pattern, PatternMachine, Plan, Sha256, TargetDirectory } from '../ports/index.ts'
 import { canonicalJson } from '../protocol/canonical-json.ts'
 import { Checker, isObject, type JsonObject } from '../protocol/checker.ts'
@@ -71,8 +71,9 @@ function planOf(
   try {
     return by.machine?.plan(body, by.targets)
   } catch (error) {
-    if (!(error instanceof LockstepError) || error.issues === undefined) throw error
-    checker.issues.push(...error.issues)
+    if (!isLockstepError(error) || error.issues === undefined) throw error
+    if (error.code === 'LOCKSTEP_URL_NOT_ALLOWED') checker.forbidden.push(...error.issues)
+    else checker.issues.push(...error.issues)
     return undefined
   }
 }

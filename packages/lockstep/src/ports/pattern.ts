@@ -111,6 +111,8 @@ export interface TargetDirectory {
   serviceOf(target: string): string | null
   /** Null when the target may be called; otherwise why not. */
   refuses(target: string): string | null
+  /** Null when the coordinator may call it; otherwise why not. Asked of what is a target at all. */
+  forbids(target: string): string | null
 }
 
 export interface Plan {

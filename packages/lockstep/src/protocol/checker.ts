@@ -13,9 +13,15 @@ export function isObject(value: unknown): value is JsonObject {
  */
 export class Checker {
   readonly issues: InputIssue[] = []
+  /** Targets that are well-formed and may not be called. */
+  readonly forbidden: InputIssue[] = []
 
   add(path: string, message: string): void {
     this.issues.push({ path, message })
+  }
+
+  forbid(path: string, message: string): void {
+    this.forbidden.push({ path, message })
   }
 
   /** Runs a check that throws a `LOCKSTEP_INVALID_REQUEST` or answers a value; undefined when it threw. */
@@ -58,14 +64,18 @@ export class Checker {
     return undefined
   }
 
-  /** Throws `LOCKSTEP_INVALID_REQUEST` with every issue found. */
+  /** Throws `LOCKSTEP_INVALID_REQUEST` with every issue found, or `LOCKSTEP_URL_NOT_ALLOWED` when only that is wrong. */
   done(): void {
-    const [first] = this.issues
-    if (first === undefined) return
-    const more = this.issues.length > 1 ? ` (and ${this.issues.length - 1} more)` : ''
-    const message = `${first.path === '' ? 'The body' : first.path} ${first.message}${more}`
-    throw new LockstepError('LOCKSTEP_INVALID_REQUEST', { message, issues: this.issues })
+    if (this.issues.length > 0) throw refusal('LOCKSTEP_INVALID_REQUEST', this.issues)
+    if (this.forbidden.length > 0) throw refusal('LOCKSTEP_URL_NOT_ALLOWED', this.forbidden)
   }
+}
+
+function refusal(code: 'LOCKSTEP_INVALID_REQUEST' | 'LOCKSTEP_URL_NOT_ALLOWED', issues: readonly InputIssue[]): LockstepError {
+  const [first] = issues
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''
+  const message = `${first?.path === '' ? 'The body' : first?.path} ${first?.message}${more}`
+  return new LockstepError(code, { message, issues })
 }
 
 function escapeToken(key: string): string {

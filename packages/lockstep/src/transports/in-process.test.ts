@@ -111,7 +111,7 @@ describe('routing', () => {
     const about = (target: string) => [
       directory.usesBarrier(target),
       directory.serviceOf(target),
-      directory.refuses(target) === null,
+      directory.refuses(target) === null && directory.forbids(target) === null,
     ]
     expect(about('bank-a.debit')).toEqual([true, 'bank-a', true])
     expect(about('bank-a.rude')).toEqual([false, 'bank-a', true])
@@ -120,5 +120,15 @@ describe('routing', () => {
     expect(about('http://u:p@127.0.0.1:1/a/x')).toEqual([false, null, false])
     expect(about('bank-z.debit')).toEqual([false, 'bank-z', true])
     expect(about('nonsense')).toEqual([false, null, false])
+  })
+
+  it('forbids public addresses that nobody has registered, and no private ones', () => {
+    const directory = targetDirectory({ services: new Map([['far', { url: 'http://8.8.4.4/far' }]]) })
+    for (const target of ['http://8.8.8.8/x', 'http://[2001:4860:4860::8888]/x', 'http://134744072/x']) {
+      expect([target, directory.forbids(target)]).toEqual([target, expect.stringContaining('public')])
+    }
+    for (const target of ['http://127.0.0.1/x', 'http://10.1.2.3/x', 'http://[::1]/x', 'http://bank-a/x', 'http://8.8.4.4/far/x']) {
+      expect([target, directory.forbids(target)]).toEqual([target, null])
+    }
   })
 })

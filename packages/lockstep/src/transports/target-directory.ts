@@ -1,12 +1,13 @@
 import type { ParticipantDefinition, TargetDirectory } from '../ports/index.ts'
 import { isUrlTarget, splitParticipantName } from '../protocol/index.ts'
+import { isPublicLiteral } from './http/egress.ts'
 import type { ServiceSettings } from './http/services.ts'
 import { httpUrl, ServiceDirectory } from './http/services.ts'
 
 export interface TargetDirectoryOptions {
   readonly participants?: readonly ParticipantDefinition[]
   readonly services?: ReadonlyMap<string, ServiceSettings>
-  /** `registered` refuses URLs under no registered service. The same setting as the HTTP transport's. */
+  /** `registered` forbids URLs under no registered service, `any` only public addresses. The same setting as the HTTP transport's. */
   readonly urls?: 'any' | 'registered'
 }
 
@@ -21,16 +22,15 @@ export function targetDirectory(options: TargetDirectoryOptions): TargetDirector
       services.serviceOf(target)?.name ??
       (isUrlTarget(target) ? null : (splitParticipantName(target)?.service ?? null)),
     refuses(target) {
-      if (isUrlTarget(target)) return refusesUrl(target, services, urls)
+      if (isUrlTarget(target)) return httpUrl(target) === null ? 'must be an http or https URL without credentials' : null
       if (participants.has(target) || splitParticipantName(target) !== null) return null
       return 'must be an http or https URL, or a participant as <service>.<name>'
     },
+    forbids(target) {
+      const url = isUrlTarget(target) ? httpUrl(target) : null
+      if (url === null || services.serviceOf(target) !== null) return null
+      if (urls === 'registered') return 'must lie under the url of a registered service'
+      return isPublicLiteral(url.hostname) ? 'is a public address, and lies under no registered service' : null
+    },
   }
-}
-
-function refusesUrl(target: string, services: ServiceDirectory, urls: 'any' | 'registered'): string | null {
-  if (httpUrl(target) === null) return 'must be an http or https URL without credentials, and not link-local'
-  if (urls === 'registered' && services.serviceOf(target) === null)
-    return 'must lie under the url of a registered service'
-  return null
 }

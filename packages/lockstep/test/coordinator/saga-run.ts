@@ -21,6 +21,7 @@ export const beganAt = 1_000_000_000
 export const testTargets: TargetDirectory = {
   usesBarrier: (target) => target.startsWith('bar.'),
   serviceOf: (target) => (target.includes('://') ? null : (target.split('.')[0] ?? null)),
+  forbids: () => null,
   refuses: (target) => (/^(https?:\/\/\w|\w+\.\w)/.test(target) ? null : 'is no target'),
 }
 

@@ -153,6 +153,8 @@ function readTargets(checker: Checker, step: JsonObject, path: string, targets: 
   ] as const) {
     const refusal = target === undefined ? null : targets.refuses(target)
     if (refusal !== null) checker.add(`${path}/${key}`, refusal)
+    const ban = target === undefined || refusal !== null ? null : targets.forbids(target)
+    if (ban !== null) checker.forbid(`${path}/${key}`, ban)
   }
   return { action: participant ?? action ?? '', compensate: participant ?? compensate ?? null }
 }

@@ -2,7 +2,7 @@ import { Pool } from 'undici'
 import type { Call, Environment, Outcome, Transport } from '../../ports/index.ts'
 import { headerNames } from '../../protocol/index.ts'
 import { AnswerReader } from './answer-reader.ts'
-import { guardedLookup } from './egress.ts'
+import { guardedLookup, isPublicLiteral, localLookup } from './egress.ts'
 import type { Destination, ServiceSettings } from './services.ts'
 import { callHeaders, ServiceDirectory } from './services.ts'
 import { signatureHeader, webhookId } from './signature.ts'
@@ -34,15 +34,16 @@ export function httpTransport(options: HttpTransportOptions): Transport {
 
   const destinationOf = (call: Pick<Call, 'target' | 'operation'>): Destination | null => {
     const destination = directory.destination(call.target, call.operation)
-    return destination?.service === null && urls === 'registered' ? null : destination
+    if (destination === null || destination.service !== null) return destination
+    return urls === 'registered' || isPublicLiteral(new URL(destination.origin).hostname) ? null : destination
   }
   const poolOf = (destination: Destination): Pool => {
-    const ca = destination.service?.ca
-    const key = ca === undefined ? destination.origin : `${destination.origin} ${ca}`
+    const { service, origin } = destination
+    const key = [service === null ? 'unregistered' : 'registered', origin, service?.ca ?? ''].join(' ')
     const known = pools.get(key)
     if (known !== undefined) return known
     if (pools.size >= poolsMax) closeOldest(pools)
-    const pool = openPool(destination.origin, ca, options.connectionsMax ?? connectionsMaxDefault)
+    const pool = openPool(destination, options.connectionsMax ?? connectionsMaxDefault)
     pools.set(key, pool)
     return pool
   }
@@ -70,7 +71,9 @@ function closeOldest(pools: Map<string, Pool>): void {
   void oldest[1].close()
 }
 
-function openPool(origin: string, ca: string | undefined, connections: number): Pool {
+function openPool({ origin, service }: Destination, connections: number): Pool {
+  const ca = service?.ca
+  const lookup = service === null ? localLookup : guardedLookup
   return new Pool(origin, {
     connections,
     pipelining: 1,
@@ -79,7 +82,7 @@ function openPool(origin: string, ca: string | undefined, connections: number): 
     // The reader keeps one deadline for the whole call, which is stricter than these two.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: 10_000, lookup: guardedLookup, ...(ca === undefined ? {} : { ca }) },
+    connect: { timeout: 10_000, lookup, ...(ca === undefined ? {} : { ca }) },
   })
 }
 
