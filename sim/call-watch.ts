@@ -60,7 +60,7 @@ export class CallWatch {
     this.#takeovers.set(id, { by, called: new Set() })
   }
 
-  /** Taken while nobody drove it: whatever was called is on record. */
+  /** Taken while nobody else drove it: whatever was called is on record. */
   takenFree(id: string): void {
     this.#takeovers.delete(id)
   }

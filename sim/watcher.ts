@@ -95,13 +95,14 @@ export class Watcher implements StoreWatch, NetworkWatch {
         this.violate(`law 5: ${node.name} wrote ${id} under epoch ${entry.epoch}, it is at ${before.epoch}`)
       this.#move(id, before, { ...pick(entry.progress), epoch: before.epoch, ...kept })
     } else {
-      this.#taken(id, node, before)
+      this.#taken(id, node, { from: before.owner, to: entry.progress.owner })
       this.#move(id, before, { ...pick(entry.progress), epoch: entry.epoch + 1, ...kept })
     }
   }
 
-  #taken(id: string, node: SimulatedNode, { owner }: Seen): void {
-    if (owner === null) this.#calls.takenFree(id)
+  /** An instance that takes back its own may still have calls of its former epoch to send: its new ones cannot be told apart. */
+  #taken(id: string, node: SimulatedNode, { from, to }: { from: string | null; to: string | null }): void {
+    if (from === null || to === null || from === to) this.#calls.takenFree(id)
     else this.#calls.takenOver(id, node)
   }
 
@@ -124,7 +125,7 @@ export class Watcher implements StoreWatch, NetworkWatch {
         this.violate(`law 5: ${node.name} claimed ${row.id} without raising epoch ${before.epoch}`)
       this.#judgeOwner(row, before, { now, request })
       this.#judgeServices(row, before, { now, request })
-      this.#taken(row.id, node, before)
+      this.#taken(row.id, node, { from: before.owner, to: request.owner })
       if (before.owner !== null) this.takeovers += 1
       this.seen.set(row.id, { ...before, epoch: row.epoch, owner: request.owner })
     }

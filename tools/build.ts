@@ -1,7 +1,7 @@
 /** `npm run build`: compiles the packages into their dist folders. */
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildHash, builtPackages, recordBuild } from './bootstrap/build-state.mjs'
+import { buildHash, builtPackages, isWhole, recordBuild } from './bootstrap/build-state.mjs'
 import { requirePinnedNode } from './pinned-node.ts'
 import { root, tscCommand } from './programs.ts'
 import { runProgram } from './run-program.ts'
@@ -22,7 +22,11 @@ const startedMs = Date.now()
 process.stdout.write('lockstep: building the packages (tsc -b) … ')
 const hash = buildHash(root)
 const packages = builtPackages(root)
-for (const folder of packages) removeOrphans(folder)
+for (const folder of packages) {
+  removeOrphans(folder)
+  // The compiler trusts its own notes and would not make again what is missing.
+  if (!isWhole(folder)) rmSync(join(folder, 'dist', '.tsbuildinfo'), { force: true })
+}
 const result = await runProgram(tscCommand(['-b', ...packages]), { output: 'keep' })
 if (result.code === 0) {
   recordBuild(root, hash)

@@ -22,8 +22,19 @@ export function builtPackages(root) {
 export function buildIsCurrent(root) {
   const stamp = stampFile(root)
   if (!existsSync(stamp)) return false
-  if (!builtPackages(root).every((folder) => existsSync(join(folder, 'dist', '.tsbuildinfo')))) return false
+  if (!builtPackages(root).every(isWhole)) return false
   return readFileSync(stamp, 'utf8') === buildHash(root)
+}
+
+/**
+ * Whether every source has its output: a file that somebody removed from dist is made again.
+ * @param {string} folder
+ * @returns {boolean}
+ */
+export function isWhole(folder) {
+  if (!existsSync(join(folder, 'dist', '.tsbuildinfo'))) return false
+  const src = join(folder, 'src')
+  return sources(src).every((file) => existsSync(join(folder, 'dist', `${file.slice(src.length, -'.ts'.length)}.js`)))
 }
 
 /**

@@ -7,6 +7,11 @@ import { migrationTable } from './migrations.ts'
 /** A store file that this process alone may use until `close`. */
 export interface OwnedSqliteFile {
   readonly database: DatabaseSync
+  /**
+   * Throws `LOCKSTEP_STORE_FAILED` when the path no longer leads to the file that is open. SQLite goes on writing to a file that was
+   * removed or replaced, and after a restart everything it has answered since would be gone.
+   */
+  requireInPlace(): void
   close(): void
 }
 
@@ -22,7 +27,11 @@ export function openOwnedFile(path: string): OwnedSqliteFile {
     const database = new DatabaseSync(file)
     try {
       database.exec('pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full')
-      return { database, close: () => closeAll(database, lock) }
+      const opened = statSync(file).ino
+      const requireInPlace = () => {
+        if (inodeOf(file) !== opened) throw gone(file)
+      }
+      return { database, requireInPlace, close: () => closeAll(database, lock) }
     } catch (error) {
       database.close()
       throw error
@@ -39,6 +48,17 @@ export function appliedSqliteSteps(database: DatabaseSync): readonly string[] {
   if (table === undefined) return []
   const rows = database.prepare(`select name from ${migrationTable} order by name`).all()
   return rows.map((row) => String(row['name']))
+}
+
+function inodeOf(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.ino ?? null
+}
+
+function gone(file: string): LockstepError {
+  return new LockstepError('LOCKSTEP_STORE_FAILED', {
+    message: `The store file ${file} was removed or replaced while it was in use; the coordinator has stopped.`,
+    next: 'Put the file back, with its -wal file, and start again. What was answered before it was removed is in it.',
+  })
 }
 
 function closeAll(database: DatabaseSync, lock: DatabaseSync): void {

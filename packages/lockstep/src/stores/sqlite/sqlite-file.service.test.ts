@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -113,6 +113,21 @@ test('a commit waits for the disk: WAL with a full sync', () => {
   } finally {
     file.close()
   }
+})
+
+test.each([
+  ['removed', () => rmSync(path)],
+  ['replaced', () => (renameSync(path, `${path}.old`), writeFileSync(path, ''))],
+])('a file that is %s under the store stops it: nothing more is answered', async (_, lose) => {
+  const store = await opened()
+  await writerOf(store).commit(insert('order-1'))
+  lose()
+  await expect(writerOf(store).commit(insert('order-2'))).rejects.toMatchObject({ code: 'LOCKSTEP_STORE_FAILED' })
+  const beat = store.heartbeat({ owner: 'me', leaseMs: 4000, services: [] })
+  await expect(beat).rejects.toMatchObject({
+    code: 'LOCKSTEP_STORE_FAILED',
+    message: expect.stringContaining('removed or replaced'),
+  })
 })
 
 test('an idle store writes nothing', async () => {

@@ -28,11 +28,19 @@ function handlersFor(opened: Awaited<ReturnType<typeof openDatabase>>): Handlers
   const { database } = opened
   const now = (): number => Date.now()
   const journal = sqliteJournal(database)
+  const reads = sqliteReads(database, now)
   return {
-    commit: ({ entries, writer }) => journal(entries, writer),
+    commit({ entries, writer }) {
+      opened.requireInPlace()
+      return journal(entries, writer)
+    },
     claim: sqliteClaim(database, now),
     retire: sqliteRetire(database),
-    ...sqliteReads(database, now),
+    ...reads,
+    heartbeat(owner) {
+      opened.requireInPlace()
+      return reads.heartbeat(owner)
+    },
     close() {
       opened.close()
       return null
