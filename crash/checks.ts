@@ -1,4 +1,5 @@
-/** After the fire: waits until everything is at rest, then reads the banks' own databases. */
+/** After the fire: waits until everything is at rest, then reads the banks' own databases, and the history of what was answered. */
+import { readFileSync } from 'node:fs'
 import type { TransactionBody, TransactionListBody } from 'lockstep'
 import { readEffects } from '../examples/bank/books.ts'
 import { type Load, sleep } from './load.ts'
@@ -51,7 +52,7 @@ async function getJson<T>(url: string): Promise<T> {
 }
 
 /** Every violation found; empty when all invariants hold. */
-export async function check(installation: Installation, load: Load): Promise<string[]> {
+export async function check(installation: Installation, load: Load, historyFile: string): Promise<string[]> {
   const statuses = await statusesOf(installation, load)
   const { total, standing, doubled } = await readEffects(installation.databases)
   const violations = [...load.violations]
@@ -62,12 +63,44 @@ export async function check(installation: Installation, load: Load): Promise<str
     const steps = standing.get(id) ?? 0
     if (steps !== (status === 'committed' ? 2 : 0))
       violations.push(`${id} is ${status ?? 'unknown'}, and ${steps} of its 2 steps stand`)
-    const shown = load.stories.get(id)?.shown
-    if ((shown === 'committed' || shown === 'rolled-back') && shown !== status)
-      violations.push(`${id} was shown ${shown} and is ${status}`)
   }
+  violations.push(...checkHistory(readHistory(historyFile), statuses))
   for (const id of standing.keys()) if (!statuses.has(id)) violations.push(`${id} took effect and nobody has begun it`)
   return violations
+}
+
+interface HistoryLine {
+  readonly id: string
+  readonly sent?: true
+  readonly shown?: string
+}
+
+function readHistory(file: string): HistoryLine[] {
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as HistoryLine)
+}
+
+/** What was acknowledged is there, what was shown as final is how it ended, and nothing is there that was never sent. */
+function checkHistory(history: readonly HistoryLine[], statuses: ReadonlyMap<string, string | undefined>): string[] {
+  const violations: string[] = []
+  const sent = new Set<string>()
+  for (const { id, shown } of history) {
+    if (shown === undefined) {
+      sent.add(id)
+      continue
+    }
+    const status = statuses.get(id)
+    if (!sent.has(id)) violations.push(`${id} was answered before it was sent`)
+    if (status === undefined) violations.push(`${id} was acknowledged as ${shown} and is gone`)
+    else if (isFinal(shown) && shown !== status) violations.push(`${id} was shown ${shown} and is ${status}`)
+  }
+  for (const [id, status] of statuses)
+    if (status !== undefined && !sent.has(id)) violations.push(`${id} was never sent`)
+  return violations
+}
+
+function isFinal(status: string): boolean {
+  return status === 'committed' || status === 'rolled-back'
 }
 
 async function statusesOf({ coordinators }: Installation, load: Load): Promise<Map<string, string | undefined>> {

@@ -1,6 +1,7 @@
 /**
  * `npm run crash`: real processes, real SQLite and PostgreSQL, killed at named fail points, with `kill -9` from outside, and paused
- * beyond their lease; then the banks' own databases are read.
+ * beyond their lease or their callers' patience; PostgreSQL itself is killed too. Then the banks' own databases are read.
+ * Strikes that mostly miss fail the run.
  *
  *   npm run crash -- --kills 100 [--store sqlite|postgres] [--seed 7]
  */
@@ -10,9 +11,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { postgresAvailable, RandomStreams, startPostgres } from '@lockstep/testkit'
 import { check, comeToRest } from './checks.ts'
-import { Load, sleep } from './load.ts'
-import { planStrikes, type Strike } from './plan.ts'
-import { type Installation, install } from './processes.ts'
+import { Load } from './load.ts'
+import { planStrikes } from './plan.ts'
+import { install } from './processes.ts'
+import { Striker } from './strike.ts'
 
 const { values } = parseArgs({
   options: {
@@ -23,7 +25,7 @@ const { values } = parseArgs({
   },
 })
 
-const kills = Number(values.kills ?? (values.smoke ? 13 : 100))
+const kills = Number(values.kills ?? (values.smoke ? 16 : 100))
 const strikesPerRound = 25
 const found = postgresAvailable()
 const stores = (
@@ -35,42 +37,6 @@ const stores = (
   return false
 })
 
-interface Score {
-  atPoint: number
-  fromOutside: number
-  pauses: number
-  transfers: number
-}
-
-async function strike(
-  installation: Installation,
-  { role, which, point, pass, afterMs, pauseMs }: Strike,
-  score: Score,
-): Promise<void> {
-  const victim = (role === 'coordinator' ? installation.coordinators : installation.banks)[which]
-  if (victim === undefined) return
-  if (pauseMs !== null) {
-    await sleep(afterMs)
-    await victim.signal('SIGSTOP')
-    await sleep(pauseMs)
-    await victim.signal('SIGCONT')
-    score.pauses += 1
-    return
-  }
-  if (point !== null) {
-    // To arm a process it has to be started anew, and how could that begin but with a kill.
-    await victim.signal('SIGKILL')
-    await victim.start(`${point}=${pass}*exit`)
-    if (await victim.diesWithin(4_000)) score.atPoint += 1
-    else score.fromOutside += 1
-  } else {
-    await sleep(afterMs)
-    score.fromOutside += 1
-  }
-  await victim.signal('SIGKILL')
-  await victim.start(null)
-}
-
 async function fight(store: 'sqlite' | 'postgres'): Promise<boolean> {
   const postgres = found.available ? await startPostgres({ fsync: true }) : null
   const installation = await install(store, postgres)
@@ -81,27 +47,28 @@ async function fight(store: 'sqlite' | 'postgres'): Promise<boolean> {
     random: new RandomStreams(seed, () => {}).fork('load'),
     historyFile,
   })
-  const score: Score = { atPoint: 0, fromOutside: 0, pauses: 0, transfers: 0 }
+  const striker = new Striker(installation, postgres)
   const coordinators = installation.coordinators.length
-  const strikes = planStrikes({ seed, strikes: kills, coordinators, banks: 2, pauses: coordinators > 1 })
+  // A server of the user's is not killed.
+  const killsPostgres = store === 'postgres' && postgres?.isPrivate === true
+  const strikes = planStrikes({ seed, strikes: kills, coordinators, banks: 2, killsPostgres })
   console.log(`crash ${store}: ${kills} strikes, ${coordinators} coordinator(s), seed ${seed}, history ${historyFile}`)
   try {
     for (let first = 0; first < strikes.length; first += strikesPerRound) {
       load.start(first)
-      for (const one of strikes.slice(first, first + strikesPerRound)) await strike(installation, one, score)
+      for (const one of strikes.slice(first, first + strikesPerRound)) await striker.strike(one)
       await load.stop()
       await comeToRest(installation)
-      const violations = await check(installation, load)
-      score.transfers = load.stories.size
+      const violations = await check(installation, load, historyFile)
       const done = Math.min(strikes.length, first + strikesPerRound)
-      console.log(
-        `  ${done} of ${strikes.length} strikes: ${score.atPoint} at fail points, ${score.fromOutside} from outside, ${score.pauses} pauses; ${score.transfers} transfers`,
-      )
+      console.log(`  ${done} of ${strikes.length} strikes: ${striker}; ${load.stories.size} transfers`)
       for (const violation of violations.slice(0, 10)) console.log(`  BROKEN: ${violation}`)
       if (violations.length > 0) return false
       if (load.stories.size === 0) return false
     }
-    return true
+    const idle = striker.provesNothing()
+    if (idle !== null) console.log(`  BROKEN: ${idle}`)
+    return idle === null
   } catch (error) {
     console.log(`  BROKEN: ${error instanceof Error ? error.message : String(error)}`)
     for (const victim of [...installation.coordinators, ...installation.banks])

@@ -20,30 +20,43 @@ export const bankPoints = [
   'participant.commit.after',
 ] as const
 
-/** One way for one process to go down. */
-export interface Strike {
-  readonly role: 'coordinator' | 'bank'
-  /** Which of its role. */
-  readonly which: number
-  /** Null: `kill -9` from outside at a random moment, or SIGSTOP where `pauseMs` is given. */
-  readonly point: string | null
-  /** The point fires at its so-manyth pass. */
-  readonly pass: number
-  readonly afterMs: number
-  readonly pauseMs: number | null
-}
+export type Role = 'coordinator' | 'bank'
+
+/** One way for something to go down. `which` is the position within its role. */
+export type Strike =
+  /** It kills itself at the so-manyth pass of a fail point. */
+  | {
+      readonly kind: 'point'
+      readonly role: Role
+      readonly which: number
+      readonly point: string
+      readonly pass: number
+    }
+  /** `kill -9` from outside at a random moment. */
+  | { readonly kind: 'kill'; readonly role: Role; readonly which: number; readonly afterMs: number }
+  /** SIGSTOP, then SIGCONT: beyond a coordinator's lease, and beyond the timeout of the calls to a bank. */
+  | {
+      readonly kind: 'pause'
+      readonly role: Role
+      readonly which: number
+      readonly afterMs: number
+      readonly pauseMs: number
+    }
+  /** `kill -9` of the database server with every backend, and its restart. */
+  | { readonly kind: 'postgres'; readonly afterMs: number; readonly downMs: number }
 
 export interface PlanSettings {
   readonly seed: number
   readonly strikes: number
   readonly coordinators: number
   readonly banks: number
-  /** A pause beyond the lease needs another coordinator that takes over meanwhile. */
-  readonly pauses: boolean
+  /** The coordinators' store is a PostgreSQL that may be killed. */
+  readonly killsPostgres: boolean
 }
 
 const pauseMs = 12_000
-const pauseEvery = 25
+/** Among so many strikes there is one of each of the rare kinds. */
+const cycle = 25
 
 /** Every point once, then whatever the seed says. */
 export function planStrikes(settings: PlanSettings): Strike[] {
@@ -52,40 +65,41 @@ export function planStrikes(settings: PlanSettings): Strike[] {
     ...coordinatorPoints.map((point) => ({ role: 'coordinator' as const, point })),
     ...bankPoints.map((point) => ({ role: 'bank' as const, point })),
   ]
-  const shuffled = shuffle(named, random)
+  const upcoming = shuffle(named, random)
   return Array.from({ length: settings.strikes }, (_, number) => {
-    if (settings.pauses && number % pauseEvery === 3) return pauseOf(settings, random)
-    const chosen = shuffled[number] ?? drawn(named, random)
-    return strikeOf(chosen, settings, random)
+    const rare = rareOf(number % cycle, settings, random)
+    if (rare !== null) return rare
+    const first = upcoming.shift()
+    if (first !== undefined) return atPoint(first, settings, random)
+    const { role, point } = random.pick('point', named)
+    return random.chance('from outside', 0.4)
+      ? { kind: 'kill', role, which: whichOf(role, settings, random), afterMs: afterMs(random) }
+      : atPoint({ role, point }, settings, random)
   })
 }
 
-function drawn<T extends { readonly role: 'coordinator' | 'bank'; readonly point: string }>(
-  named: readonly T[],
-  random: RandomStream,
-) {
-  const chosen = random.pick('point', named)
-  return random.chance('from outside', 0.4) ? { role: chosen.role, point: null } : chosen
+function rareOf(inCycle: number, settings: PlanSettings, random: RandomStream): Strike | null {
+  // A coordinator that sleeps beyond its lease proves something where another one takes over meanwhile.
+  if (inCycle === 3 && settings.coordinators > 1) return pauseOf('coordinator', settings, random)
+  if (inCycle === 7) return pauseOf('bank', settings, random)
+  if (inCycle !== 11 || !settings.killsPostgres) return null
+  return { kind: 'postgres', afterMs: afterMs(random), downMs: random.integer('down', 100, 3_000) }
 }
 
-function strikeOf(
-  chosen: { role: 'coordinator' | 'bank'; point: string | null },
-  settings: PlanSettings,
-  random: RandomStream,
-): Strike {
-  const count = chosen.role === 'coordinator' ? settings.coordinators : settings.banks
-  return {
-    ...chosen,
-    which: random.integer('which', 0, count - 1),
-    pass: random.integer('pass', 1, 30),
-    afterMs: random.integer('after', 100, 1_500),
-    pauseMs: null,
-  }
+function atPoint({ role, point }: { role: Role; point: string }, settings: PlanSettings, random: RandomStream): Strike {
+  return { kind: 'point', role, which: whichOf(role, settings, random), point, pass: random.integer('pass', 1, 30) }
 }
 
-function pauseOf(settings: PlanSettings, random: RandomStream): Strike {
-  const which = random.integer('which', 0, settings.coordinators - 1)
-  return { role: 'coordinator', which, point: null, pass: 1, afterMs: random.integer('after', 100, 1_000), pauseMs }
+function pauseOf(role: Role, settings: PlanSettings, random: RandomStream): Strike {
+  return { kind: 'pause', role, which: whichOf(role, settings, random), afterMs: afterMs(random), pauseMs }
+}
+
+function whichOf(role: Role, { coordinators, banks }: PlanSettings, random: RandomStream): number {
+  return random.integer('which', 0, (role === 'coordinator' ? coordinators : banks) - 1)
+}
+
+function afterMs(random: RandomStream): number {
+  return random.integer('after', 100, 1_500)
 }
 
 function shuffle<T>(items: readonly T[], random: RandomStream): T[] {

@@ -53,7 +53,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'L4-refused-after-doubt-is-clear',
     bug: 'a refusal clears an earlier unknown attempt',
-    workload: 'bank',
+    // Here every bank has a barrier: a refusal leaves nothing behind there, and the doubtful call may still arrive.
+    workload: 'takeover',
     seedsMax: 400,
   },
   { name: 'L5-claim-keeps-epoch', bug: 'a claim keeps the epoch', workload: 'ownership', seedsMax: 50 },

@@ -5,7 +5,7 @@
  *   npm start -- --once                    ends with exit code 0 only if every check held
  *   npm start -- --databases postgres      one of the banks on a private PostgreSQL
  */
-import { parseArgs } from 'node:util'
+import { readOptions } from '../../tools/program-options.ts'
 import { audit, totalMoney } from './audit.ts'
 import { accounts, type Installation, install, openingBalance, type Part } from './installation.ts'
 import { Screen } from './screen.ts'
@@ -15,11 +15,9 @@ const transfersInAll = 1_000
 const atOnce = 16
 const pauseMs = 1_500
 
-const { values } = parseArgs({
-  options: {
-    once: { type: 'boolean', default: false },
-    databases: { type: 'string', default: 'sqlite' },
-  },
+const values = readOptions('npm start', {
+  once: { type: 'boolean', default: false },
+  databases: { type: 'string', default: 'sqlite' },
 })
 if (values.databases !== 'sqlite' && values.databases !== 'postgres') {
   console.error(`--databases must be sqlite or postgres, not ${values.databases}`)

@@ -69,7 +69,8 @@ function refuseTooOld(id: string, current: Held | null): void {
 function released(row: StoredTransaction, machineOf: MachineOf, now: number): OperatorColumns {
   const restedMs = machineOf(row).deadlineRestsWhileHeld && row.held !== null ? now - row.held.since : 0
   const deadlineAt = row.deadlineAt === null ? null : row.deadlineAt + restedMs
-  return { held: null, deadlineAt, ageFrom: Math.max(now, deadlineAt ?? now) }
+  // Never the same moment again: what is counted since the last resume is told apart by it.
+  return { held: null, deadlineAt, ageFrom: Math.max(now, deadlineAt ?? now, row.ageFrom + 1) }
 }
 
 function refuseEnded(row: StoredTransaction): void {

@@ -71,7 +71,10 @@ export class Checker {
   }
 }
 
-function refusal(code: 'LOCKSTEP_INVALID_REQUEST' | 'LOCKSTEP_URL_NOT_ALLOWED', issues: readonly InputIssue[]): LockstepError {
+function refusal(
+  code: 'LOCKSTEP_INVALID_REQUEST' | 'LOCKSTEP_URL_NOT_ALLOWED',
+  issues: readonly InputIssue[],
+): LockstepError {
   const [first] = issues
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''
   const message = `${first?.path === '' ? 'The body' : first?.path} ${first?.message}${more}`

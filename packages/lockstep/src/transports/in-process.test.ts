@@ -106,6 +106,21 @@ describe('routing', () => {
     await routing.close()
   })
 
+  it('hands over a copy of the input: what a participant does to it stays there', async () => {
+    const greedy = participant('bank-a.greedy', {
+      input: z.looseObject({ amount: z.number() }),
+      barrier: false,
+      action: (input) => {
+        Object.assign(input, { amount: 0 })
+        return null
+      },
+    })
+    const transport = inProcessTransport({ participants: [greedy], environment: nodeEnvironment, barrierDatabases: [] })
+    const input = { amount: 5 }
+    expect(await transport.call({ ...call, target: 'bank-a.greedy', input })).toMatchObject({ kind: 'done' })
+    expect(input).toEqual({ amount: 5 })
+  })
+
   it('tells a begin what its targets are', () => {
     const directory = targetDirectory({ participants: [debit, rude], services, urls: 'registered' })
     const about = (target: string) => [
@@ -127,7 +142,13 @@ describe('routing', () => {
     for (const target of ['http://8.8.8.8/x', 'http://[2001:4860:4860::8888]/x', 'http://134744072/x']) {
       expect([target, directory.forbids(target)]).toEqual([target, expect.stringContaining('public')])
     }
-    for (const target of ['http://127.0.0.1/x', 'http://10.1.2.3/x', 'http://[::1]/x', 'http://bank-a/x', 'http://8.8.4.4/far/x']) {
+    for (const target of [
+      'http://127.0.0.1/x',
+      'http://10.1.2.3/x',
+      'http://[::1]/x',
+      'http://bank-a/x',
+      'http://8.8.4.4/far/x',
+    ]) {
       expect([target, directory.forbids(target)]).toEqual([target, null])
     }
   })

@@ -22,7 +22,8 @@ export function targetDirectory(options: TargetDirectoryOptions): TargetDirector
       services.serviceOf(target)?.name ??
       (isUrlTarget(target) ? null : (splitParticipantName(target)?.service ?? null)),
     refuses(target) {
-      if (isUrlTarget(target)) return httpUrl(target) === null ? 'must be an http or https URL without credentials' : null
+      if (isUrlTarget(target))
+        return httpUrl(target) === null ? 'must be an http or https URL without credentials' : null
       if (participants.has(target) || splitParticipantName(target) !== null) return null
       return 'must be an http or https URL, or a participant as <service>.<name>'
     },

@@ -152,6 +152,28 @@ describe('law 8: first come', () => {
 })
 
 describe('law 9: nothing is dropped, and a dead endpoint costs no attempt', () => {
+  it('a hold that another instance has set is not lifted by the answer to an older change', async () => {
+    const world = new World()
+    const [one, two] = [await world.start(), await world.start()]
+    const { time, participants } = world
+    let answerB = (_: Outcome) => {}
+    participants.on('bank.b', () => new Promise((resolve) => (answerB = resolve)))
+    let release = () => {}
+    one.store.after = (batch) =>
+      batch[0]?.kind === 'advance' ? new Promise((resolve) => (release = resolve)) : undefined
+    await one.coordinator.begin(body('t', 'bank.a', 'bank.b', 'bank.c'))
+    // What a answered is durable, and that answer is still on its way when the hold comes by the heartbeat.
+    await time.advance(300)
+    await two.coordinator.act('t', { action: 'hold', reason: 'because' })
+    await time.advance(1_500)
+    one.store.after = () => {}
+    release()
+    await time.advance(10)
+    answerB(done())
+    await time.advance(5_000)
+    expect(participants.named()).toEqual(['a.action#1', 'b.action#1'])
+    expect((await world.row('t')).held?.reason).toBe('operator')
+  })
   it('a hold is not lifted by the answer to an older change', async () => {
     const world = new World()
     const { coordinator, store } = await world.start()

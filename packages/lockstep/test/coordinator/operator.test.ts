@@ -105,6 +105,20 @@ describe.each(['first', 'second'] as const)('at the %s instance', (at) => {
       expect((await world.settled('t')).endedAt).not.toBeNull()
     },
   )
+  it('retry of a spent limit is one attempt, resume a fresh limit', async () => {
+    const there = await two()
+    const { world, first } = there
+    world.participants.on('bank.a', () => unknown())
+    await first.coordinator.begin(body('t', { participant: 'bank.a', retry: { limit: 3 } }))
+    const heldAfter = async (action: 'retry' | 'resume'): Promise<number> => {
+      const before = world.participants.calls.length
+      await there[at].coordinator.act('t', because(action))
+      await world.settled('t')
+      return world.participants.calls.length - before
+    }
+    await world.settled('t')
+    expect([await heldAfter('retry'), await heldAfter('retry'), await heldAfter('resume')]).toEqual([1, 1, 3])
+  })
   it('an action on what is held while another call is still out lets it go as well', async () => {
     const there = await two()
     const { world, first } = there

@@ -3,6 +3,48 @@ import { describe, expect, it } from 'vitest'
 import { isLockstepError } from '../../src/errors.ts'
 import { body, done, errorOf, failed, never, unavailable, unknown, World } from './world.ts'
 
+describe('a row that this version cannot drive', () => {
+  it('is held where a person sees it, and the others of its claim go on', async () => {
+    const world = new World()
+    const row = (id: string, more: object) => ({ kind: 'insert' as const, row: { ...base, id, ...more } })
+    const due = world.time.storeClock().now()
+    const base = {
+      contentHash: 'x',
+      needs: [],
+      labels: {},
+      traceparent: null,
+      pattern: 'saga' as const,
+      definition: JSON.stringify({ input: null, steps: [] }),
+      status: 'committing' as const,
+      state: JSON.stringify({ state: { steps: [], missingFrom: null }, attempts: [], alarmedFor: null, spilled: 0 }),
+      reason: null,
+      createdAt: due,
+      updatedAt: due,
+      endedAt: null,
+      nextAt: due,
+      owner: null,
+      held: null,
+      deadlineAt: null,
+      ageFrom: due,
+    }
+    const batch = [
+      row('a', { pattern: 'xa' }),
+      row('b', {}),
+      row('c', { state: '{}' }),
+      row('d', { definition: 'no JSON' }),
+      row('e', {}),
+    ]
+    await world.rows.commit(batch, { instance: 'later version', number: 1, repeat: false })
+    const { coordinator } = await world.start()
+    await world.time.advance(3_000)
+    const ends = await Promise.all(
+      ['a', 'b', 'c', 'd', 'e'].map(async (id) => (await world.row(id)).held?.reason ?? (await world.row(id)).status),
+    )
+    expect(ends).toEqual(['internal-error', 'committed', 'internal-error', 'internal-error', 'committed'])
+    expect(coordinator.activeCount).toBe(0)
+  })
+})
+
 describe('a failed disk', () => {
   it('stops everything: waiters are answered, onFailed is called once, no call leaves any more', async () => {
     const world = new World()

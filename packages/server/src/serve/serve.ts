@@ -46,7 +46,8 @@ function coordinatorOptions({ services, intake, retentionFinished, retentionIds 
     ...(retentionFinished === undefined ? {} : { finished: retentionFinished }),
     ...(retentionIds === undefined ? {} : { ids: retentionIds }),
   }
-  // On loopback a developer may call any URL; beyond it only registered services will do.
+  // The library asks for registered services unless told otherwise. This server listens on loopback only, where a begin
+  // may name any URL, as with curl at first sight.
   return {
     services,
     urls: 'any',

@@ -117,7 +117,13 @@ test('a commit waits for the disk: WAL with a full sync', () => {
 
 test.each([
   ['removed', () => rmSync(path)],
-  ['replaced', () => (renameSync(path, `${path}.old`), writeFileSync(path, ''))],
+  [
+    'replaced',
+    () => {
+      renameSync(path, `${path}.old`)
+      writeFileSync(path, '')
+    },
+  ],
 ])('a file that is %s under the store stops it: nothing more is answered', async (_, lose) => {
   const store = await opened()
   await writerOf(store).commit(insert('order-1'))

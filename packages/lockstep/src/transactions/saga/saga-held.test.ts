@@ -185,6 +185,21 @@ describe('pending-too-long', () => {
       .unknown('a')
     expect(run.step('a').action.failures).toBe(1)
   })
+  it.each([
+    ['at once', 0, 200],
+    ['in the past', -5_000, 200],
+    ['in a second', 1_000, 1_000],
+  ])('is asked again %s no sooner than a back-off would', (_, retryAfterMs, afterMs) => {
+    const run = new SagaRun(steps('a')).woke().pending('a', retryAfterMs)
+    expect((run.step('a').action.retryAt ?? 0) - run.now).toBe(afterMs)
+  })
+  it('is asked more and more rarely: every attempt is stored', () => {
+    const run = new SagaRun(steps('a')).woke().pending('a')
+    for (let asked = 1; asked < 1_000 && run.now < beganAt + 12 * 3_600_000; asked++)
+      run.after(10_000).woke().pending('a')
+    expect((run.step('a').action.retryAt ?? 0) - run.now).toBe(10_000)
+    expect(run.step('a').action.count).toBeLessThan(5_000)
+  })
   it('asks for at most an hour of patience at a time', () => {
     expect(
       new SagaRun(steps('a'), { deadline: '3d' })

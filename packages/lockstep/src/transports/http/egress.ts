@@ -47,7 +47,8 @@ const refusesForbidden: Refusal = (address) =>
   isForbiddenAddress(address) ? 'a link-local address, which is never called' : null
 
 const refusesPublic: Refusal = (address) =>
-  refusesForbidden(address) ?? (isPublicAddress(address) ? 'a public address, and belongs to no registered service' : null)
+  refusesForbidden(address) ??
+  (isPublicAddress(address) ? 'a public address, and belongs to no registered service' : null)
 
 /** Resolves like the system, and fails where any of the addresses is refused: which one is then used is not ours to say. */
 function lookupUnless(refuses: Refusal): LookupFunction {
