@@ -121,14 +121,17 @@ export class Driver {
     try {
       step()
     } catch (error) {
-      // The last state that was understood; what is on its way to the store is part of it.
-      const { spilled, transaction } = active
       this.#forget(active)
-      this.#giveUp(
-        active.base,
-        toProgress(transaction, { owner: null, now: this.#parts.storeClock.now(), spilled }).progress,
-        error,
-      )
+      this.#giveUp(active.base, this.#lastUnderstood(active), error)
+    }
+  }
+
+  /** What is on its way to the store is part of it. A row whose text is not what it should be stays as it is. */
+  #lastUnderstood({ base, transaction, spilled }: Active): Progress {
+    try {
+      return toProgress(transaction, { owner: null, now: this.#parts.storeClock.now(), spilled }).progress
+    } catch {
+      return base
     }
   }
 
