@@ -51,6 +51,7 @@ export class Calls {
     const { branch, operation, number, target, input, timeoutMs } = command
     const { environment, storeClock, storeId, dispatcher, mayCall } = this.#parts
     dispatcher.submit({
+      insists: command.insists === true,
       call: {
         target,
         operation,

@@ -121,7 +121,7 @@ export class Changes {
       row.held === null || lettingGo === undefined
         ? before
         : withOperatorColumns(before, lettingGo(row, storeClock.now()))
-    const advanced = driver.machineOf(row.pattern).advance(free, { ...event, claim }, storeClock.now())
+    const advanced = driver.advance(free, { ...event, claim })
     if (advanced.refusal !== undefined)
       throw new LockstepError(advanced.refusal.code, { message: advanced.refusal.message })
     const { transaction } = advanced

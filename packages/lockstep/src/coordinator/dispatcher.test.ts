@@ -38,7 +38,7 @@ interface Ends {
   readonly back: { readonly retryAfterMs: number; readonly missing: boolean }[]
 }
 
-function submit(target: string, ends: Ends, mayLeave = () => true): void {
+function submit(target: string, ends: Ends, mayLeave = () => true, insists = false): void {
   const call = {
     target,
     operation: 'action',
@@ -53,6 +53,7 @@ function submit(target: string, ends: Ends, mayLeave = () => true): void {
   } as const
   const job: Job = {
     call,
+    insists,
     mayLeave,
     notSent: (why) => void ends.back.push(why),
     done: ({ outcome }) => void ends.done.push(outcome),
@@ -112,6 +113,13 @@ describe('the breaker', () => {
     expect(ends.back[0]?.missing).toBe(false)
     expect(ends.back[0]?.retryAfterMs).toBeGreaterThanOrEqual(500)
     expect(ends.back[0]?.retryAfterMs).toBeLessThanOrEqual(1_000)
+  })
+  it('does not keep back what an operator insists on', async () => {
+    const ends = none()
+    await openBreaker(ends)
+    submit('dead', ends, () => true, true)
+    await time.settle()
+    expect([sent, ends.back.length]).toEqual([6, 0])
   })
   it('lets one probe through when its time is over; an answer closes it', async () => {
     const ends = none()

@@ -14,6 +14,8 @@ const openMaxMs = 10_000
 
 export interface Job {
   readonly call: Call
+  /** Leaves at once: neither an open breaker nor a crowd keeps it back. */
+  readonly insists: boolean
   /** Asked right before the call leaves: false when the lease is over, the transaction is held or no longer ours. */
   mayLeave(): boolean
   notSent(why: { readonly retryAfterMs: number; readonly missing: boolean }): void
@@ -58,7 +60,8 @@ export class Dispatcher {
     }
     const endpoint = this.#endpoint(transport.endpointOf(job.call.target))
     const closedInMs = endpoint.openUntilMs - clock.monotonicMs()
-    if (closedInMs > 0) this.#sendBack(job, { retryAfterMs: this.#jittered(closedInMs), missing: false })
+    if (job.insists) void this.#run(endpoint, job)
+    else if (closedInMs > 0) this.#sendBack(job, { retryAfterMs: this.#jittered(closedInMs), missing: false })
     else if (endpoint.inFlight < limitOf(endpoint)) void this.#run(endpoint, job)
     else if (this.#mayQueue(endpoint)) endpoint.waiting.push(job)
     else this.#sendBack(job, { retryAfterMs: this.#jittered(crowdedRetryMs), missing: false })

@@ -59,6 +59,11 @@ function newestOperatorColumns(
   return change < active.heldAt ? { ...row, held: active.transaction.held } : row
 }
 
+function insisting(advanced: Advance): Advance {
+  const commands = advanced.commands.map((command) => (command.kind === 'call' ? { ...command, insists: true } : command))
+  return { ...advanced, commands }
+}
+
 function afterItsState(advanced: Advance): Advance {
   const commands = advanced.commands.map((command) =>
     command.kind === 'call' ? { ...command, needs: 'state' as const } : command,
@@ -227,7 +232,13 @@ export class Driver {
   }
 
   #advance(active: Active, event: Event): Advance {
-    return this.machineOf(active.transaction.pattern).advance(active.transaction, event, this.#parts.storeClock.now())
+    return this.advance(active.transaction, event)
+  }
+
+  /** Asks the machine of the transaction's pattern. */
+  advance(transaction: Transaction, event: Event): Advance {
+    const advanced = this.machineOf(transaction.pattern).advance(transaction, event, this.#parts.storeClock.now())
+    return event.kind === 'act' && event.action === 'retry' ? insisting(advanced) : advanced
   }
 
   /** Takes over what the machine answered. Resolves true when it is durable, if it is written at all. */

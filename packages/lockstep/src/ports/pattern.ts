@@ -77,6 +77,8 @@ export type Command =
       readonly input: Json
       readonly timeoutMs: number
       readonly needs: CallNeeds
+      /** An operator wants it now: it leaves although the breaker of its endpoint is open. */
+      readonly insists?: boolean
     }
   /** Unfinished for ten minutes: a person should look. */
   | { readonly kind: 'alarm'; readonly ageMs: number }

@@ -105,6 +105,17 @@ describe.each(['first', 'second'] as const)('at the %s instance', (at) => {
       expect((await world.settled('t')).endedAt).not.toBeNull()
     },
   )
+  it('retry leads to a call within a second, although the breaker is open and the back-off long', async () => {
+    const there = await two()
+    const { world, first } = there
+    world.participants.on('bank.a', () => unknown({ unreached: true }))
+    await first.coordinator.begin(body('t', 'bank.a'))
+    await world.time.advance(300_000)
+    const before = world.participants.calls.length
+    await there[at].coordinator.act('t', because('retry'))
+    await world.time.advance(1_000)
+    expect(world.participants.calls.length).toBeGreaterThan(before)
+  })
   it('retry of a spent limit is one attempt, resume a fresh limit', async () => {
     const there = await two()
     const { world, first } = there
