@@ -2,15 +2,18 @@
 import type { RandomStream } from '@lockstep/testkit'
 import type { ActionRequest } from 'lockstep'
 import type { Held, OperatorAction } from 'lockstep/ports'
-import type { Transfer } from './clients.ts'
 
 const reason = 'simulated'
+
+interface Target {
+  readonly steps: readonly { readonly name: string }[]
+}
 
 /** One action, with what has to come before it: only what is held can be skipped. */
 export function drawActions(
   random: RandomStream,
   actions: readonly OperatorAction[],
-  transfer: Transfer,
+  transfer: Target,
 ): readonly ActionRequest[] {
   const action = random.pick('action', actions)
   const branch = random.pick('branch', transfer.steps).name
@@ -27,7 +30,7 @@ export function drawActions(
 export function drawCure(
   random: RandomStream,
   actions: readonly OperatorAction[],
-  transfer: Transfer,
+  transfer: Target,
   held: Held,
 ): ActionRequest {
   if (held.reason === 'output-missing')

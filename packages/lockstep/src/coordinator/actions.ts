@@ -1,17 +1,16 @@
 import { LockstepError } from '../errors.ts'
-import type { Held, OperatorAction, OperatorColumns, PatternMachine, StoredTransaction } from '../ports/index.ts'
+import type { Held, OperatorColumns, PatternMachine, StoredTransaction } from '../ports/index.ts'
+import type { ActionName } from '../protocol/vocabulary.ts'
 import type { Changes, Operator } from './changes.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What an operator asks for. `reason` is for the next person who reads the audit. */
 export interface ActionRequest {
-  readonly action: OperatorAction | 'hold' | 'resume'
+  readonly action: ActionName
   readonly branch?: string
   readonly reason: string
   readonly by?: string
 }
-
-export const actionNames = ['retry', 'hold', 'resume', 'skip', 'force-commit', 'force-rollback'] as const
 
 type MachineOf = (row: StoredTransaction) => PatternMachine
 

@@ -3,6 +3,7 @@ import type { Json, Pattern, PatternMachine, Plan, Sha256, TargetDirectory } fro
 import { canonicalJson } from '../protocol/canonical-json.ts'
 import { Checker, isObject, type JsonObject } from '../protocol/checker.ts'
 import { type Duration, parseDurationMs } from '../protocol/duration.ts'
+import { waitMaxMs } from '../protocol/limits.ts'
 import { checkTransactionId } from '../protocol/names.ts'
 
 /** What every begin says, whatever its pattern; the rest belongs to the pattern. */
@@ -25,7 +26,6 @@ export interface ReadBegin {
 }
 
 const commonKeys = ['id', 'pattern', 'wait', 'input', 'labels']
-export const waitMaxMs = 60_000
 const labelsMax = 32
 
 export interface BeginReader {

@@ -60,7 +60,9 @@ function newestOperatorColumns(
 }
 
 function insisting(advanced: Advance): Advance {
-  const commands = advanced.commands.map((command) => (command.kind === 'call' ? { ...command, insists: true } : command))
+  const commands = advanced.commands.map((command) =>
+    command.kind === 'call' ? { ...command, insists: true } : command,
+  )
   return { ...advanced, commands }
 }
 
