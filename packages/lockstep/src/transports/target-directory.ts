@@ -1,8 +1,7 @@
 import type { ParticipantDefinition, TargetDirectory } from '../ports/index.ts'
 import { isUrlTarget, splitParticipantName } from '../protocol/index.ts'
-import { isPublicLiteral } from './http/egress.ts'
 import type { ServiceSettings } from './http/services.ts'
-import { httpUrl, ServiceDirectory } from './http/services.ts'
+import { ServiceDirectory } from './http/services.ts'
 
 export interface TargetDirectoryOptions {
   readonly participants?: readonly ParticipantDefinition[]
@@ -22,16 +21,19 @@ export function targetDirectory(options: TargetDirectoryOptions): TargetDirector
       services.serviceOf(target)?.name ??
       (isUrlTarget(target) ? null : (splitParticipantName(target)?.service ?? null)),
     refuses(target) {
-      if (isUrlTarget(target))
-        return httpUrl(target) === null ? 'must be an http or https URL without credentials' : null
+      if (isUrlTarget(target)) {
+        return services.destination(target, 'check') === null
+          ? 'must be an http or https URL without credentials'
+          : null
+      }
       if (participants.has(target) || splitParticipantName(target) !== null) return null
       return 'must be an http or https URL, or a participant as <service>.<name>'
     },
     forbids(target) {
-      const url = isUrlTarget(target) ? httpUrl(target) : null
-      if (url === null || services.serviceOf(target) !== null) return null
+      const destination = isUrlTarget(target) ? services.destination(target, 'check') : null
+      if (destination === null || destination.service !== null) return null
       if (urls === 'registered') return 'must lie under the url of a registered service'
-      return isPublicLiteral(url.hostname) ? 'is a public address, and lies under no registered service' : null
+      return destination.isPublic ? 'is a public address, and lies under no registered service' : null
     },
   }
 }

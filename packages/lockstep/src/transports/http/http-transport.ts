@@ -2,7 +2,7 @@ import { Pool } from 'undici'
 import type { Call, Environment, Outcome, Transport } from '../../ports/index.ts'
 import { headerNames } from '../../protocol/index.ts'
 import { AnswerReader } from './answer-reader.ts'
-import { guardedLookup, isPublicLiteral, localLookup } from './egress.ts'
+import { guardedLookup, localLookup } from './egress.ts'
 import type { Destination, ServiceSettings } from './services.ts'
 import { callHeaders, ServiceDirectory } from './services.ts'
 import { signatureHeader, webhookId } from './signature.ts'
@@ -35,7 +35,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
   const destinationOf = (call: Pick<Call, 'target' | 'operation'>): Destination | null => {
     const destination = directory.destination(call.target, call.operation)
     if (destination === null || destination.service !== null) return destination
-    return urls === 'registered' || isPublicLiteral(new URL(destination.origin).hostname) ? null : destination
+    return urls === 'registered' || destination.isPublic ? null : destination
   }
   const poolOf = (destination: Destination): Pool => {
     const { service, origin } = destination

@@ -1,7 +1,7 @@
 import { LockstepError } from '../../errors.ts'
 import type { Call, Operation } from '../../ports/index.ts'
 import { headerNames, isServiceName, isUrlTarget, splitParticipantName } from '../../protocol/index.ts'
-import { isForbiddenHost } from './egress.ts'
+import { isForbiddenHost, isPublicLiteral } from './egress.ts'
 import { SigningKey } from './signature.ts'
 
 export interface ServiceSettings {
@@ -22,6 +22,8 @@ export interface Destination {
   readonly origin: string
   readonly path: string
   readonly service: Service | null
+  /** Its host stands in the URL as a public address. */
+  readonly isPublic: boolean
   readonly headers: readonly string[]
 }
 
@@ -70,15 +72,18 @@ export class ServiceDirectory {
   /** The service that a target belongs to: by name, or by the longest base that a URL lies under. */
   serviceOf(target: string): Service | null {
     if (!isUrlTarget(target)) return this.#named(target)?.service ?? null
-    const url = httpUrl(target)
-    if (url === null) return null
+    // A URL leads to the same place whatever the operation, and reading one is dear: a begin asks several times.
+    return this.destination(target, 'check')?.service ?? null
+  }
+
+  #serviceAbove(url: URL): Service | null {
     const under = [...this.#services.values()].filter(({ base }) => isUnder(url, base))
     return under.sort((a, b) => b.base.pathname.length - a.base.pathname.length)[0] ?? null
   }
 
   #fromUrl(target: string): Destination | null {
     const url = httpUrl(target)
-    return url === null ? null : destinationOf(url, this.serviceOf(target))
+    return url === null ? null : destinationOf(url, this.#serviceAbove(url))
   }
 
   #fromService(target: string, operation: Operation): Destination | null {
@@ -104,6 +109,7 @@ function destinationOf(url: URL, service: Service | null): Destination {
     origin: url.origin,
     path: url.pathname + url.search,
     service,
+    isPublic: isPublicLiteral(url.hostname),
     headers: [...fixedHeaders, ...(service?.headers ?? [])],
   }
 }
