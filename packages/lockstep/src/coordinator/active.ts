@@ -33,6 +33,8 @@ export class Active {
   endedAt: number | null = null
   /** Why the journal took no more of it. */
   failure: unknown = null
+  /** The change that records the takeover; no call leaves before it is durable. */
+  takenOverAt = 0
   /** The change with which the machine last held it. */
   heldAt = 0
   /** Since when the hold lasts that was last reported. */

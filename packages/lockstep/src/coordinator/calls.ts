@@ -41,6 +41,7 @@ export class Calls {
   }
 
   #isJustified(active: Active, command: CallCommand, change: number): boolean {
+    if (active.durableChange < active.takenOverAt) return false
     if (command.needs === 'nothing' || mutant('L1-reverse-before-durable')) return true
     if (active.durableChange >= change) return true
     return command.needs === 'status' && active.durable.status === active.transaction.status

@@ -66,13 +66,6 @@ function insisting(advanced: Advance): Advance {
   return { ...advanced, commands }
 }
 
-function afterItsState(advanced: Advance): Advance {
-  const commands = advanced.commands.map((command) =>
-    command.kind === 'call' ? { ...command, needs: 'state' as const } : command,
-  )
-  return { ...advanced, commands }
-}
-
 export class Driver {
   readonly #parts: DriverParts
   readonly #actives = new Map<string, Active>()
@@ -116,11 +109,9 @@ export class Driver {
     const active = this.#enterOrGiveUp(row)
     if (active === null) return
     const takenOver = event.claim?.takeover === true
-    this.#guarded(active, () => {
-      const advanced = this.#advance(active, event)
-      // The trace of a takeover is durable before its calls leave: one that kills its owner would else loop for ever unseen.
-      void this.#accept(active, takenOver ? afterItsState(advanced) : advanced, { urgent: takenOver })
-    })
+    // The trace of a takeover is durable before any call leaves: one that kills its owner would else loop for ever unseen.
+    if (takenOver) active.takenOverAt = active.change + 1
+    this.#guarded(active, () => void this.#accept(active, this.#advance(active, event), { urgent: takenOver }))
   }
 
   /** What the machine throws is a bug, or a row of another version: the transaction is held, and the others go on. */

@@ -30,7 +30,7 @@ export class Intake {
     this.#parts = parts
   }
 
-  /** How many more transactions may become active. */
+  /** How many more transactions may become active. What a claim on its way will bring is not counted: one batch may go beyond. */
   get free(): number {
     const { intakeMax, driver, journal } = this.#parts
     return intakeMax - driver.activeCount - journal.size - this.#beginning
