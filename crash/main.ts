@@ -8,29 +8,29 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { postgresAvailable, RandomStreams, startPostgres } from '@lockstep/testkit'
+import { numberOption, oneOf, readOptions } from '../tools/program-options.ts'
 import { check, comeToRest } from './checks.ts'
 import { Load } from './load.ts'
 import { planStrikes } from './plan.ts'
 import { install } from './processes.ts'
 import { Striker } from './strike.ts'
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string' },
-    store: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    smoke: { type: 'boolean', default: false },
-  },
+const program = 'npm run crash'
+const values = readOptions(program, {
+  kills: { type: 'string' },
+  store: { type: 'string' },
+  seed: { type: 'string', default: '1' },
+  smoke: { type: 'boolean', default: false },
 })
+const bothStores = ['sqlite', 'postgres'] as const
 
-const kills = Number(values.kills ?? (values.smoke ? 16 : 100))
+const kills = numberOption(program, 'kills', values.kills ?? (values.smoke ? '16' : '100'), 1, 100_000)
+const seed = numberOption(program, 'seed', values.seed, 0, 2 ** 32)
 const strikesPerRound = 25
 const found = postgresAvailable()
-const stores = (
-  values.store === undefined ? (['sqlite', 'postgres'] as const) : [values.store as 'sqlite' | 'postgres']
-).filter((store) => {
+const asked = values.store === undefined ? bothStores : [oneOf(program, 'store', values.store, bothStores)]
+const stores = asked.filter((store) => {
   if (store === 'sqlite' || found.available) return true
   console.log(`skipped postgres: ${found.reason}`)
   if (process.env['LOCKSTEP_TEST_REQUIRE'] === 'all') process.exitCode = 1
@@ -40,7 +40,6 @@ const stores = (
 async function fight(store: 'sqlite' | 'postgres'): Promise<boolean> {
   const postgres = found.available ? await startPostgres({ fsync: true }) : null
   const installation = await install(store, postgres)
-  const seed = Number(values.seed)
   const historyFile = join(mkdtempSync(join(tmpdir(), 'lockstep-history-')), `${store}.jsonl`)
   const load = new Load({
     coordinators: installation.coordinators,

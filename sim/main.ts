@@ -8,23 +8,21 @@
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { armMutant } from 'lockstep/testing'
+import { numberOption, oneOf, readOptions } from '../tools/program-options.ts'
 import { runSeed, type SeedResult } from './run-seed.ts'
 import regressionSeeds from './seeds/regression.json' with { type: 'json' }
 import type { Workload } from './workload.ts'
 import { workloadNamed, workloads } from './workloads.ts'
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string' },
-    seed: { type: 'string' },
-    minutes: { type: 'string' },
-    from: { type: 'string' },
-    workload: { type: 'string' },
-    mutant: { type: 'string' },
-    smoke: { type: 'boolean', default: false },
-  },
+const values = readOptions('npm run sim', {
+  seeds: { type: 'string' },
+  seed: { type: 'string' },
+  minutes: { type: 'string' },
+  from: { type: 'string' },
+  workload: { type: 'string' },
+  mutant: { type: 'string' },
+  smoke: { type: 'boolean', default: false },
 })
 
 interface Tally {
@@ -98,14 +96,20 @@ async function showOne(seed: number, workload: Workload): Promise<boolean> {
   return result.violation === null
 }
 
-const baseSeed = Number(values.from ?? 1)
-const chosen = values.workload === undefined ? workloads : [workloadNamed(values.workload)]
+const number = (name: string, text: string, min: number, max: number) =>
+  numberOption('npm run sim', name, text, min, max)
+const unlimited = 1_000_000_000
+const baseSeed = number('from', values.from ?? '1', 0, unlimited)
+const known = workloads.map((one) => one.name)
+const chosen =
+  values.workload === undefined ? workloads : [workloadNamed(oneOf('npm run sim', 'workload', values.workload, known))]
 armMutant(values.mutant ?? null)
 const [only] = chosen
-const minutes = Number(values.minutes ?? (values.smoke ? 1.5 : 24 * 60))
-const seedsEach = Number(values.seeds ?? (values.smoke ? 100 : values.minutes === undefined ? 200 : 1_000_000))
+const minutes = number('minutes', values.minutes ?? (values.smoke ? '1.5' : '1440'), 0.01, 100_000)
+const seedsUnlessGiven = values.smoke ? '100' : values.minutes === undefined ? '200' : '1000000'
+const seedsEach = number('seeds', values.seeds ?? seedsUnlessGiven, 1, unlimited)
 const held =
   values.seed !== undefined && only !== undefined
-    ? await showOne(Number(values.seed), only)
+    ? await showOne(number('seed', values.seed, 0, 2 ** 32), only)
     : await search(seedsEach, Date.now() + minutes * 60_000, chosen)
 process.exitCode = held ? 0 : 1

@@ -2,8 +2,8 @@
  * `npm run mutants`: switches on one known bug at a time and searches seeds until the simulator catches it. A bug that is not
  * caught means that the suite has stopped testing something.
  */
-import { parseArgs } from 'node:util'
 import { armMutant } from 'lockstep/testing'
+import { readOptions } from '../tools/program-options.ts'
 import { runSeed } from './run-seed.ts'
 import { workloadNamed } from './workloads.ts'
 
@@ -80,7 +80,7 @@ const mutants: readonly Mutant[] = [
   },
 ]
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, smoke: { type: 'boolean', default: false } } })
+const values = readOptions('npm run mutants', { only: { type: 'string' }, smoke: { type: 'boolean', default: false } })
 const smoke = ['M01-no-barrier-row', 'M12-write-without-epoch', 'L4-second-takeover-forgets']
 const chosen = mutants.filter(
   ({ name }) => (values.only === undefined || name.startsWith(values.only)) && (!values.smoke || smoke.includes(name)),

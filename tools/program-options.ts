@@ -16,6 +16,12 @@ export function numberOption(program: string, name: string, text: string, min: n
   return usage(program, {}, `--${name} must be a number from ${min} to ${max}, not "${text}".`)
 }
 
+/** One of a few words. */
+export function oneOf<Word extends string>(program: string, name: string, text: string, words: readonly Word[]): Word {
+  const word = words.find((one) => one === text)
+  return word ?? usage(program, {}, `--${name} must be one of ${words.join(', ')}, not "${text}".`)
+}
+
 function usage(program: string, options: ParseArgsOptionsConfig, problem: string): never {
   const known = Object.keys(options).map((name) => `--${name}`)
   console.error(`${program}: ${problem}`)

@@ -23,6 +23,40 @@ describe('after a crash', () => {
     ])
     expect(two.coordinator.takeovers).toBe(1)
   })
+  it('a begin that is answered only after somebody has claimed it is driven by that one alone', async () => {
+    const world = new World()
+    const [one, two] = [await world.start(), await world.start()]
+    world.participants.on('bank.a', () => never)
+    let answer = () => {}
+    one.store.after = () => {
+      // Durable, and the answer is lost; the repeat waits until the lease is over and the other has it.
+      one.store.after = () => {}
+      one.store.before = () => new Promise((resolve) => (answer = resolve))
+      one.store.heartbeat = () => Promise.reject(unavailable())
+      return Promise.reject(unavailable())
+    }
+    const begun = one.coordinator.begin(body('t', { participant: 'bank.a', timeout: '1h' }))
+    begun.catch(() => undefined)
+    await world.time.until(async () => (await world.row('t').catch(() => null))?.epoch === 2, 20_000)
+    one.store.before = () => {}
+    answer()
+    await world.time.advance(3_000)
+    expect([one.coordinator.activeCount, two.coordinator.activeCount]).toEqual([0, 1])
+    expect((await world.row('t')).epoch).toBe(2)
+  })
+  it('what was held when its owner died goes on once it is resumed', async () => {
+    const world = new World()
+    const [one, two] = [await world.start(), await world.start()]
+    world.participants.on('bank.a', () => never)
+    await one.coordinator.begin(body('t', { participant: 'bank.a', timeout: '1h' }))
+    await two.coordinator.act('t', { action: 'hold', reason: 'because' })
+    await world.time.advance(2_000)
+    one.kill()
+    await world.time.advance(10_000)
+    world.participants.on('bank.a', () => done())
+    await two.coordinator.act('t', { action: 'resume', reason: 'because' })
+    expect((await world.settled('t')).status).toBe('committed')
+  })
   it('nothing is taken from an owner that lives', async () => {
     const world = new World()
     const [one, two] = [await world.start(), await world.start()]
