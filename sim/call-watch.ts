@@ -33,6 +33,8 @@ export function stepsOf(state: string): DurableSteps['state']['steps'] {
 
 interface Takeover {
   readonly by: SimulatedNode
+  /** The new owner has the answer to its claim. */
+  known: boolean
   /** Operations that the new owner has called since. */
   readonly called: Set<string>
 }
@@ -57,7 +59,13 @@ export class CallWatch {
 
   /** Taken from an owner that may have calls out. */
   takenOver(id: string, by: SimulatedNode): void {
-    this.#takeovers.set(id, { by, called: new Set() })
+    this.#takeovers.set(id, { by, known: false, called: new Set() })
+  }
+
+  /** From here on the new owner knows: its calls are no longer those of an epoch before. */
+  claimAnswered(id: string, by: SimulatedNode): void {
+    const takeover = this.#takeovers.get(id)
+    if (takeover?.by === by) takeover.known = true
   }
 
   /** Taken while nobody else drove it: whatever was called is on record. */
@@ -85,7 +93,7 @@ export class CallWatch {
   #judgeRecord(node: SimulatedNode, call: Call, durable: Durable): void {
     const takeover = this.#takeovers.get(call.transaction)
     const key = `${call.branch}/${call.operation}`
-    if (takeover?.by !== node || takeover.called.has(key)) return
+    if (takeover?.by !== node || !takeover.known || takeover.called.has(key)) return
     takeover.called.add(key)
     const step = stepsOf(durable.state)[Number(call.branch.slice(1))]
     const known = step?.[call.operation as 'action' | 'compensate'].count ?? 0

@@ -44,6 +44,7 @@ class AppliedLog implements StoreWatch {
     }
   }
   claimed(): void {}
+  claimAnswered(): void {}
   renewed(): void {}
   resigned(): void {}
 }

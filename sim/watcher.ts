@@ -131,6 +131,10 @@ export class Watcher implements StoreWatch, NetworkWatch {
     }
   }
 
+  claimAnswered(node: SimulatedNode, claimed: readonly { row: StoredTransaction }[]): void {
+    for (const { row } of claimed) this.#calls.claimAnswered(row.id, node)
+  }
+
   #judgeOwner(row: StoredTransaction, before: Seen, by: { now: number; request: { owner: string } }): void {
     if (before.owner === null || before.owner === by.request.owner) return
     const lease = this.#leases.get(before.owner)

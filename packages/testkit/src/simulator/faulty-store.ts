@@ -21,6 +21,8 @@ export interface StoreFaults {
 export interface StoreWatch {
   committed(node: SimulatedNode, batch: readonly Entry[], results: readonly EntryResult[]): void
   claimed(node: SimulatedNode, claimed: readonly Claimed[], request: Parameters<TransactionStore['claim']>[0]): void
+  /** The instance knows what it has claimed. Until then it may go on with what it had before. */
+  claimAnswered(node: SimulatedNode, claimed: readonly Claimed[]): void
   renewed(node: SimulatedNode, owner: string, leaseMs: number, services: readonly string[]): void
   /** The lease has ended, because its owner said so. */
   resigned(node: SimulatedNode, owner: string): void
@@ -60,12 +62,15 @@ export function faultyStore(shared: SharedStore, node: SimulatedNode): Transacti
       }),
     retire: (request) => plain('retire', () => rows.retire(request)),
     close: () => Promise.resolve(),
-    claim: (request) =>
-      plain('claim', async () => {
-        const claimed = await rows.claim(request)
-        watch.claimed(node, claimed, request)
-        return claimed
-      }),
+    async claim(request) {
+      const claimed = await plain('claim', async () => {
+        const taken = await rows.claim(request)
+        watch.claimed(node, taken, request)
+        return taken
+      })
+      watch.claimAnswered(node, claimed)
+      return claimed
+    },
     commit(batch, writer) {
       const effect = async () => {
         const results = await rows.commit(batch, writer)
