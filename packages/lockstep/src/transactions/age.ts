@@ -1,4 +1,5 @@
 import type { Command, Held, Transaction } from '../ports/index.ts'
+import { barrierRetentionMs } from '../protocol/limits.ts'
 
 /** Law 9: no count of attempts ends anything. Age does: first a person is told, then the transaction is held. */
 export const alarmAfterMs = 10 * 60_000
@@ -8,12 +9,9 @@ export function hold(reason: string, now: number, detail: string | null): Held {
   return { reason, since: now, by: 'lockstep', detail }
 }
 
-/** How long participants' barriers remember, unless told otherwise (law 10). */
-export const barrierMemoryMs = 30 * 24 * 3_600_000
-
 /** Nobody knows any more what ran: no call may leave on its own. */
 export function isOlderThanBarrier(transaction: Transaction, now: number): boolean {
-  return now >= transaction.createdAt + barrierMemoryMs
+  return now >= transaction.createdAt + barrierRetentionMs
 }
 
 export function isTooOld(transaction: Transaction, now: number): boolean {

@@ -1,5 +1,5 @@
 import { mutant } from '#mutant'
-import type { AttemptRow, Event, Operation, Outcome, UnknownCode } from '../ports/index.ts'
+import type { AttemptRow, Event, Operation, Outcome } from '../ports/index.ts'
 import { backOffMs, boundedRetryAfterMs, firstBackOffMs, maxBackOffMs } from './back-off.ts'
 
 /**
@@ -96,8 +96,4 @@ const errorCharactersMax = 500
 
 function cut(text: string): string {
   return text.slice(0, errorCharactersMax)
-}
-
-export function unknownCode(outcome: Outcome): UnknownCode | undefined {
-  return outcome.kind === 'unknown' ? outcome.code : undefined
 }
