@@ -31,7 +31,7 @@ function state(ended: boolean): string {
   const steps = names.map(() => ({ ...step, doubtful: false, flight: null, compensate: untried, quietUntil: null }))
   const attempt = { operation: 'action', number: 1, startedAt: at, durationMs: 1, outcome: 'done', error: null }
   const attempts = ended ? names.map((branch) => ({ branch, ...attempt })) : []
-  return JSON.stringify({ state: { steps }, attempts, alarmedFor: null, spilled: 0 })
+  return JSON.stringify({ state: { steps }, attempts, alertedFor: null, spilled: 0 })
 }
 
 const begun = state(false)

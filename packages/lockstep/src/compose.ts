@@ -4,13 +4,19 @@
  */
 import { nodeSqliteBarrier } from './adapters/node-sqlite.ts'
 import { pgBarrier } from './adapters/pg.ts'
+import { logAlerts } from './alerts/index.ts'
+import { remoteCoordination } from './client/index.ts'
 import { Coordinator } from './coordinator/coordinator.ts'
 import { nodeEnvironment } from './environment/node.ts'
 import type { LockstepError } from './errors.ts'
+import { type Branch, localBranch } from './participant/index.ts'
 import type {
+  Alerts,
   BarrierDatabase,
+  CheckBackDefinition,
   Environment,
   Logger,
+  ParticipantSurroundings,
   Pattern,
   PatternMachine,
   TransactionStore,
@@ -18,8 +24,16 @@ import type {
 } from './ports/index.ts'
 import { silentLogger } from './ports/index.ts'
 import type { ParticipantDefinition } from './ports/participant.ts'
-import { type Duration, barrierRetentionMs as defaultBarrierRetentionMs, durationMs } from './protocol/index.ts'
+import {
+  type Coordination,
+  type Duration,
+  barrierRetentionMs as defaultBarrierRetentionMs,
+  durationMs,
+} from './protocol/index.ts'
+import { type Initiator, initiatorOver } from './transactions/initiator.ts'
+import { messagePattern } from './transactions/message/index.ts'
 import { sagaPattern } from './transactions/saga/index.ts'
+import { tccPattern } from './transactions/tcc/index.ts'
 import {
   httpTransport,
   inProcessTransport,
@@ -33,25 +47,23 @@ import {
 /** Database handles that `branch.transact` accepts. */
 export const barrierDatabases: readonly BarrierDatabase[] = [pgBarrier(), nodeSqliteBarrier()]
 
-const machines: ReadonlyMap<Pattern, PatternMachine> = new Map([[sagaPattern.pattern, sagaPattern]])
+const machines: ReadonlyMap<Pattern, PatternMachine> = new Map(
+  [sagaPattern, tccPattern, messagePattern].map((machine) => [machine.pattern, machine]),
+)
 
-export interface CoordinatorOptions {
-  readonly store: TransactionStore
+/** What a service is to its coordinator, embedded or not: whom it calls, and what it knows of its own. */
+interface ServiceOptions {
   /** Participants of this process, called without a network. */
   readonly participants?: readonly ParticipantDefinition[]
+  /** Tells what became of the local transactions of this service's messages; `send` names it unless told otherwise. */
+  readonly checkBack?: CheckBackDefinition
   /** Participants of other processes: the part of their name before the dot, and where it is served. */
   readonly services?: Readonly<Record<string, ServiceSettings>>
   /** `registered`, unless given, refuses URLs that lie under no registered service; `any` is for development on loopback. */
   readonly urls?: 'any' | 'registered'
   readonly logger?: Logger
-  /** Transactions at work plus entries waiting for the store, 10,000 unless given; beyond it `LOCKSTEP_BUSY`. */
-  readonly intake?: number
-  /** How long finished transactions keep their details (7 days), and their ids (31 days; at least as long as barriers remember). */
-  readonly retention?: { readonly finished?: Duration; readonly ids?: Duration }
   /** How long the participants' databases keep barrier rows; 30 days unless given. */
   readonly barrierRetention?: Duration
-  /** The disk failed and the coordinator has stopped. */
-  readonly onFailed?: (error: LockstepError) => void
   /** Clock, timers, randomness and hash; a simulator brings its own. */
   readonly environment?: Environment
   /** Further kinds of database for the barrier. */
@@ -59,6 +71,21 @@ export interface CoordinatorOptions {
   /** Another way for calls to travel, instead of in process and HTTP; a simulator brings its own. */
   readonly transport?: Transport
 }
+
+export interface CoordinatorOptions extends ServiceOptions {
+  readonly store: TransactionStore
+  /** Transactions at work plus entries waiting for the store, 10,000 unless given; beyond it `LOCKSTEP_BUSY`. */
+  readonly intake?: number
+  /** How long finished transactions keep their details (7 days), and their ids (31 days; at least as long as barriers remember). */
+  readonly retention?: { readonly finished?: Duration; readonly ids?: Duration }
+  /** Who is told about old, undecided and held work; a log line unless given. */
+  readonly alerts?: Alerts
+  /** The disk failed and the coordinator has stopped. */
+  readonly onFailed?: (error: LockstepError) => void
+}
+
+/** A coordinator in this process, with everything a service does with one. */
+export type EmbeddedCoordinator = Coordinator & Initiator<Branch>
 
 /**
  * A coordinator inside this process. Call `start` before anything else and `stop` before the process ends.
@@ -71,28 +98,119 @@ export interface CoordinatorOptions {
  * const coordinator = createCoordinator({ store: sqliteStore({ path: 'lockstep.db' }), participants: [debit, credit] })
  * await coordinator.start()
  */
-export function createCoordinator(options: CoordinatorOptions): Coordinator {
-  const { store, participants = [], logger = silentLogger, environment = nodeEnvironment, intake = 10_000 } = options
-  const services = new Map(Object.entries(options.services ?? {}))
-  const { urls = 'registered', onFailed } = options
-  const databases = [...(options.databases ?? []), ...barrierDatabases]
-  const remembers = options.barrierRetention === undefined ? {} : { barrierRetention: options.barrierRetention }
-  const inProcess = () =>
-    inProcessTransport({ participants, environment, barrierDatabases: databases, logger, ...remembers })
-  const transport = options.transport ?? routingTransport([inProcess(), httpTransport({ services, urls, environment })])
-  return new Coordinator({
+export function createCoordinator(options: CoordinatorOptions): EmbeddedCoordinator {
+  const { store, logger = silentLogger, environment = nodeEnvironment, intake = 10_000, onFailed } = options
+  const { participants, services, urls } = partsOf(options)
+  const transport = transportOf(options)
+  const coordinator = new Coordinator({
     store,
     transport,
     targets: targetDirectory({ participants, services, urls }),
-    services: [
-      ...new Set([...services.keys(), ...participants.map((one) => one.name.slice(0, one.name.indexOf('.')))]),
-    ].sort(),
+    services: [...new Set([...services.keys(), ...participants.map(serviceOf)])].sort(),
     machines,
     environment,
     logger,
+    alerts: options.alerts ?? logAlerts(logger),
     intakeMax: intake,
     retention: retentionOf(options),
     ...(onFailed === undefined ? {} : { onFailed }),
+  })
+  return Object.assign(coordinator, initiatorOf(coordinator, transport, options))
+}
+
+export interface ConnectOptions extends ServiceOptions {
+  /** Sent as a bearer token. */
+  readonly key?: string
+  /** Sent with every call to the coordinator. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** How long a call that gets no answer is repeated; 10 s unless given. */
+  readonly patience?: Duration
+}
+
+/** A coordinator elsewhere, with the methods of the embedded one. */
+export interface RemoteCoordinator extends Coordination, Initiator<Branch> {
+  rollback: Coordinator['rollback']
+  /** Ends its connections; what is decided goes on without it. */
+  close(): Promise<void>
+}
+
+/**
+ * A coordinator that runs elsewhere. Nothing is sent before the first call.
+ *
+ * **Guarantees** that a begin, a registration or a decision without an answer is repeated under the same id, and that an error says
+ * `unknown` where it may have happened.
+ * **Does not guarantee** an answer: after `patience` it fails with `LOCKSTEP_UNREACHABLE` and the id; call it again.
+ * Fails with `LOCKSTEP_CONFIGURATION` for settings that make no sense.
+ *
+ * @example
+ * const coordinator = connect('http://127.0.0.1:4600', { services: { seats: { url: 'http://127.0.0.1:4701' } } })
+ * await coordinator.tcc({ id: 'trip-7' }, (t) => t.try(seats.hold, { flight: 'LH1', seat: '4A' }))
+ */
+export function connect(url: string, options: ConnectOptions = {}): RemoteCoordinator {
+  const { environment = nodeEnvironment, key, headers, patience } = options
+  const coordination = remoteCoordination({
+    url,
+    environment,
+    ...(key === undefined ? {} : { key }),
+    ...(headers === undefined ? {} : { headers }),
+    ...(patience === undefined ? {} : { patience }),
+  })
+  const transport = transportOf(options)
+  return {
+    ...coordination,
+    ...initiatorOf(coordination, transport, options),
+    rollback: (id, wait) => coordination.decide(id, 'rollback', wait),
+    close: async () => {
+      await Promise.all([coordination.close(), transport.close()])
+    },
+  }
+}
+
+function partsOf({ participants = [], checkBack, services, urls = 'registered' }: ServiceOptions) {
+  return {
+    participants: checkBack === undefined ? participants : [...participants, checkBack],
+    services: new Map(Object.entries(services ?? {})),
+    urls,
+  }
+}
+
+/** A check-back is called by the name of its service alone. */
+function serviceOf({ name }: ParticipantDefinition): string {
+  return name.split('.', 1)[0] ?? name
+}
+
+function transportOf(options: ServiceOptions): Transport {
+  if (options.transport !== undefined) return options.transport
+  const { environment = nodeEnvironment, logger = silentLogger, barrierRetention } = options
+  const { participants, services, urls } = partsOf(options)
+  const remembers = barrierRetention === undefined ? {} : { barrierRetention }
+  const barrier = { barrierDatabases: databasesOf(options), logger, ...remembers }
+  return routingTransport([
+    inProcessTransport({ participants, environment, ...barrier }),
+    httpTransport({ services, urls, environment }),
+  ])
+}
+
+function databasesOf({ databases = [] }: Pick<ServiceOptions, 'databases'>): readonly BarrierDatabase[] {
+  return [...databases, ...barrierDatabases]
+}
+
+function initiatorOf(coordination: Coordination, transport: Transport, options: ServiceOptions): Initiator<Branch> {
+  const { environment = nodeEnvironment, logger = silentLogger, barrierRetention, checkBack } = options
+  const surroundings: ParticipantSurroundings = {
+    clock: environment.clock,
+    sha256: environment.sha256,
+    databases: databasesOf(options),
+    logger,
+    barrierRetentionMs: durationMs(barrierRetention ?? defaultBarrierRetentionMs, 'barrierRetention'),
+  }
+  return initiatorOver<Branch>({
+    coordination,
+    transport,
+    environment,
+    timeOf: (iso) => Date.parse(iso),
+    checkBack: checkBack?.name ?? null,
+    openLocal: (facts) => localBranch({ ...facts, traceparent: null, surroundings }),
   })
 }
 
@@ -108,6 +226,8 @@ function retentionOf({ retention = {}, barrierRetention = defaultBarrierRetentio
 
 export interface HandlerOptions {
   readonly participants: readonly ParticipantDefinition[]
+  /** Answers `POST <base>/_check`: what became of the local transactions of this service's messages. */
+  readonly checkBack?: CheckBackDefinition
   /** Path under which the handler is mounted; `/` unless given. */
   readonly base?: string
   /** Secrets (`whsec_…`) of which one must have signed each call. */
@@ -126,12 +246,13 @@ export interface HandlerOptions {
  * createServer(nodeListener(createHandler({ participants: [debit, credit] }))).listen(4701)
  */
 export function createHandler(options: HandlerOptions): ParticipantHandler {
-  const { participants, logger = silentLogger, base, secrets, barrierRetention } = options
+  const { participants, logger = silentLogger, base, secrets, barrierRetention, checkBack } = options
   return participantHandler({
     participants,
     environment: nodeEnvironment,
-    barrierDatabases: [...(options.databases ?? []), ...barrierDatabases],
+    barrierDatabases: databasesOf(options),
     logger,
+    ...(checkBack === undefined ? {} : { checkBack }),
     ...(base === undefined ? {} : { base }),
     ...(secrets === undefined ? {} : { secrets }),
     ...(barrierRetention === undefined ? {} : { barrierRetention }),

@@ -1,19 +1,46 @@
 /** Lockstep: keeps data in step across services and databases when any of them crashes. */
-export { type CoordinatorOptions, createCoordinator, createHandler, type HandlerOptions } from './compose.ts'
-export type { ActionRequest } from './coordinator/actions.ts'
-export type { BeginBody } from './coordinator/begin-body.ts'
-export type { BeginAnswer, Coordinator, Runnable, RunOptions, RunOutcome } from './coordinator/coordinator.ts'
+export {
+  type ConnectOptions,
+  type CoordinatorOptions,
+  connect,
+  createCoordinator,
+  createHandler,
+  type EmbeddedCoordinator,
+  type HandlerOptions,
+  type RemoteCoordinator,
+} from './compose.ts'
+export type { Coordinator } from './coordinator/coordinator.ts'
 export * from './errors.ts'
 export {
+  type ActionParticipant,
   askAgain,
   type Branch,
+  type BranchFacts,
+  type CheckBack,
+  type CheckBackOptions,
+  checkBack,
+  type DeliveryParticipant,
   type LaterBranch,
   type Participant,
+  type ParticipantKind,
   type ParticipantOptions,
   participant,
   refuse,
+  type TccParticipant,
 } from './participant/index.ts'
-export type { Json, Logger, Outcome, ParticipantDefinition, TransactionStore } from './ports/index.ts'
-export type { TransactionBody, TransactionListBody } from './protocol/index.ts'
+export type { Alert, Alerts, Json, Logger, Outcome, ParticipantDefinition, TransactionStore } from './ports/index.ts'
+export type {
+  ActionRequest,
+  BeginAnswer,
+  BeginBody,
+  BranchBegin,
+  Coordination,
+  TransactionBody,
+  TransactionListBody,
+} from './protocol/index.ts'
+export type { Initiator } from './transactions/initiator.ts'
+export type { EscalationPayload, SendOptions, SendOutcome } from './transactions/message/send.ts'
+export type { Runnable, RunOptions, RunOutcome } from './transactions/run.ts'
 export { type RunnableSaga, type SagaBuilder, saga } from './transactions/saga/index.ts'
+export type { TccOptions, TccOutcome, TccScope } from './transactions/tcc/initiate.ts'
 export { nodeListener, type ServiceSettings } from './transports/index.ts'

@@ -3,10 +3,13 @@ import { afterEach, expect, it } from 'vitest'
 import { z } from 'zod'
 import { memoryBarrier, memoryDatabase } from '../src/adapters/memory-database.ts'
 import { nodeEnvironment } from '../src/environment/node.ts'
+import { checkBack } from '../src/participant/check-back.ts'
+import { isClosed, localBranch } from '../src/participant/local-branch.ts'
 import { participant } from '../src/participant/participant.ts'
 import type { Operation, Outcome } from '../src/ports/index.ts'
 import { silentLogger } from '../src/ports/index.ts'
 import { armMutant } from '../src/testing/mutant.armed.ts'
+import { call, surroundings } from './barrier-call.ts'
 
 afterEach(() => armMutant(null))
 
@@ -47,4 +50,21 @@ it.each<[string, Operation[], string, string, number?]>([
 ])('%s', async (name, steps, right, wrong, begunAt) => {
   expect(await story(null, steps, begunAt)).toBe(right)
   expect(await story(name, steps, begunAt)).toBe(wrong)
+})
+
+it.each([
+  [null, 'closed', 2],
+  ['M08-check-without-tombstone', 'committed', 1],
+] as const)('a local transaction after a check that answered rollback, with %s: %s', async (name, late, rows) => {
+  armMutant(name)
+  const db = memoryDatabase()
+  const check = checkBack('orders', { pool: db })
+  const asked = () => call(check, 'check', null, { branch: '_local' })
+  expect(await asked()).toEqual({ kind: 'done', output: { decision: 'rollback' } })
+  const facts = { store: '1f2e3d4c', transaction: 't1', begunAt: Date.now(), traceparent: null, input: null }
+  const { branch } = localBranch({ ...facts, surroundings: surroundings() })
+  const ended = await branch.transact(db, () => 'committed').catch((error) => (isClosed(error) ? 'closed' : error))
+  expect([ended, db.read('lockstep_barrier').size]).toEqual([late, rows])
+  // What it does find it still tells, so only the missing tombstone is what a suite can see.
+  if (late === 'committed') expect(await asked()).toEqual({ kind: 'done', output: { decision: 'commit' } })
 })

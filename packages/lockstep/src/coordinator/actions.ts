@@ -1,16 +1,7 @@
 import { LockstepError } from '../errors.ts'
 import type { Held, OperatorColumns, PatternMachine, StoredTransaction } from '../ports/index.ts'
-import type { ActionName } from '../protocol/vocabulary.ts'
-import type { Changes, Operator } from './changes.ts'
-import type { Snapshot } from './snapshot.ts'
-
-/** What an operator asks for. `reason` is for the next person who reads the audit. */
-export interface ActionRequest {
-  readonly action: ActionName
-  readonly branch?: string
-  readonly reason: string
-  readonly by?: string
-}
+import type { ActionRequest } from '../protocol/coordination.ts'
+import type { Changed, Changes, Operator } from './changes.ts'
 
 type MachineOf = (row: StoredTransaction) => PatternMachine
 
@@ -22,7 +13,7 @@ export async function actOn(
   id: string,
   request: ActionRequest,
   { changes, machineOf }: { changes: Changes; machineOf: MachineOf },
-): Promise<Snapshot | null> {
+): Promise<Changed | null> {
   const { action, branch = null, reason } = request
   refuseUnstorable(reason)
   const operator: Operator = { by: request.by ?? 'operator', action, branch, reason }
@@ -34,7 +25,7 @@ export async function actOn(
     throw notAllowed(`Transaction ${id} is not held: only what nobody works on can be skipped. Hold it first.`)
   }
   const lettingGo = (row: StoredTransaction, now: number) => released(row, machineOf, now)
-  return changes.change(id, { kind: 'act', action, branch, reason }, { operator, check, lettingGo })
+  return changes.change(id, { kind: 'act', action, branch, reason }, { operator, check, cures: () => true, lettingGo })
 }
 
 /** The audit keeps it as it is, or not at all. */
@@ -64,8 +55,13 @@ function refuseTooOld(id: string, current: Held | null): void {
   throw notAllowed(`Transaction ${id} is older than the barrier's memory: skip the branch, or force an end.`)
 }
 
+/** The decision is what an undecided transaction was held for: it goes on by itself. */
+export function decisionCures({ reason }: Held): boolean {
+  return reason === 'undecided'
+}
+
 /** The age starts again, at the deadline where that lies ahead; a deadline that rests while held goes on where it was. */
-function released(row: StoredTransaction, machineOf: MachineOf, now: number): OperatorColumns {
+export function released(row: StoredTransaction, machineOf: MachineOf, now: number): OperatorColumns {
   const restedMs = machineOf(row).deadlineRestsWhileHeld && row.held !== null ? now - row.held.since : 0
   const deadlineAt = row.deadlineAt === null ? null : row.deadlineAt + restedMs
   // Never the same moment again: what is counted since the last resume is told apart by it.

@@ -1,9 +1,13 @@
 import type { Command, Held, StoredTransaction, Transaction } from '../ports/index.ts'
 import { fromRow } from './stored-form.ts'
 
-/** A call command that waits for something to become durable. */
-export interface BlockedCall {
-  readonly command: Extract<Command, { kind: 'call' }>
+/** What goes out of this instance and comes back with an event. */
+export type Errand = Extract<Command, { kind: 'call' | 'begin' }>
+export type AlertCommand = Extract<Command, { kind: 'alert' }>
+
+/** A command that waits for something to become durable. */
+export interface BlockedCommand {
+  readonly command: Errand
   /** The change that must be durable first. */
   readonly change: number
 }
@@ -24,7 +28,13 @@ export class Active {
   spilled: number
   /** Calls out, queued, or waiting for durability. */
   calls = 0
-  blocked: BlockedCall[] = []
+  blocked: BlockedCommand[] = []
+  /** Told once the change that raised them is durable. */
+  alerts: { readonly command: AlertCommand; readonly change: number }[] = []
+  /** Whether the row names this instance, as far as we have written. */
+  owned: boolean
+  /** The work as the row has it, as far as we have written: what has grown since is written once. */
+  written: unknown
   /** When it is woken next, or null. */
   wakeAt: number | null = null
   /** The change that handed the row back; null while we drive it. */
@@ -53,6 +63,8 @@ export class Active {
     this.version = row.version
     this.updatedAt = row.updatedAt
     this.spilled = spilled
+    this.owned = row.owner !== null
+    this.written = transaction.definition
   }
 
   get id(): string {

@@ -1,20 +1,10 @@
 import { isLockstepError, LockstepError } from '../errors.ts'
-import type { Json, Pattern, PatternMachine, Plan, Sha256, TargetDirectory } from '../ports/index.ts'
+import type { Pattern, PatternMachine, Plan, Sha256, TargetDirectory } from '../ports/index.ts'
 import { canonicalJson } from '../protocol/canonical-json.ts'
 import { Checker, isObject, type JsonObject } from '../protocol/checker.ts'
-import { type Duration, parseDurationMs } from '../protocol/duration.ts'
+import { parseDurationMs } from '../protocol/duration.ts'
 import { waitMaxMs } from '../protocol/limits.ts'
 import { checkTransactionId } from '../protocol/names.ts'
-
-/** What every begin says, whatever its pattern; the rest belongs to the pattern. */
-export interface BeginBody {
-  readonly id: string
-  readonly pattern: string
-  readonly wait?: Duration
-  readonly input?: Json
-  readonly labels?: Readonly<Record<string, string>>
-  readonly [key: string]: Json | undefined
-}
 
 export interface ReadBegin {
   readonly id: string

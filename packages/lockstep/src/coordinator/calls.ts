@@ -1,6 +1,6 @@
 import { mutant } from '#mutant'
-import type { Command, Environment, Event } from '../ports/index.ts'
-import type { Active } from './active.ts'
+import type { Command, Environment, Event, LinkedBody, Transaction } from '../ports/index.ts'
+import type { Active, Errand } from './active.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { StoreClock } from './store-clock.ts'
 
@@ -13,10 +13,12 @@ export interface CallsParts {
   readonly dispatcher: Dispatcher
   /** Asked right before a call leaves: the lease lasts, and nobody stops. */
   readonly mayCall: () => boolean
+  /** Begins a linked transaction; resolves when it is durable, or with the reason why there will be none. */
+  readonly beginLinked: (from: Transaction, branch: string, body: LinkedBody) => Promise<string | null>
   readonly onLanded: (active: Active, event: Event) => void
 }
 
-/** Lets the calls of a transaction leave, each not before the row that justifies it is durable (law 1). */
+/** Lets the calls of a transaction leave, and what it begins begin, each not before the row that justifies it is durable (law 1). */
 export class Calls {
   readonly #parts: CallsParts
 
@@ -24,7 +26,7 @@ export class Calls {
     this.#parts = parts
   }
 
-  submit(active: Active, command: CallCommand): void {
+  submit(active: Active, command: Errand): void {
     active.calls += 1
     if (this.#isJustified(active, command, active.change)) this.#launch(active, command)
     else active.blocked.push({ command, change: active.change })
@@ -40,14 +42,30 @@ export class Calls {
     }
   }
 
-  #isJustified(active: Active, command: CallCommand, change: number): boolean {
+  #isJustified(active: Active, command: Errand, change: number): boolean {
     if (active.durableChange < active.takenOverAt) return false
+    if (command.kind === 'begin') return active.durableChange >= change
     if (command.needs === 'nothing' || mutant('L1-reverse-before-durable')) return true
     if (active.durableChange >= change) return true
     return command.needs === 'status' && active.durable.status === active.transaction.status
   }
 
-  #launch(active: Active, command: CallCommand): void {
+  #launch(active: Active, command: Errand): void {
+    if (command.kind === 'call') this.#call(active, command)
+    else void this.#begin(active, command)
+  }
+
+  /** Fails only when the journal is closed: the next owner asks for it again. */
+  async #begin(active: Active, { branch, body }: Extract<Command, { kind: 'begin' }>): Promise<void> {
+    try {
+      const refusal = await this.#parts.beginLinked(active.transaction, branch, body)
+      this.#landed(active, { kind: 'begun', branch, refusal })
+    } catch {
+      active.calls -= 1
+    }
+  }
+
+  #call(active: Active, command: CallCommand): void {
     const { base, transaction } = active
     const { branch, operation, number, target, input, timeoutMs } = command
     const { environment, storeClock, storeId, dispatcher, mayCall } = this.#parts

@@ -4,10 +4,12 @@
  */
 import { LockstepError } from '../errors.ts'
 import type {
+  Advance,
   AuditRow,
   Event,
   Held,
   OperatorColumns,
+  Pattern,
   StoredTransaction,
   Transaction,
   TransactionStore,
@@ -16,7 +18,7 @@ import type { Driver } from './driver.ts'
 import type { Journal } from './journal.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
-import { spilledIn, storableHeld, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
+import { grownWork, spilledIn, storableHeld, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
 import { snapshotOf } from './view.ts'
 
 /** Two instances that race for one row settle within a few rounds: each round somebody has won. */
@@ -38,11 +40,22 @@ export interface Operator {
   readonly reason: string
 }
 
+/** An event, or what makes one for the pattern that the transaction turns out to have. */
+export type EventSource = Event | ((pattern: Pattern) => Event)
+
+/** What is durable now, and whether it was so before. */
+export interface Changed {
+  readonly snapshot: Snapshot
+  readonly repeated: boolean
+}
+
 interface Acting {
   readonly operator?: Operator
   /** Throws where the action is not possible on what is, or is not, held. Asked in the very round that changes it. */
   readonly check?: (held: Held | null) => void
-  /** What the operator's columns become when the event finds the transaction held; without it, it stays held. */
+  /** Whether the event ends such a hold; without it none. */
+  readonly cures?: (held: Held) => boolean
+  /** What the operator's columns become then. */
   readonly lettingGo?: (row: StoredTransaction, now: number) => OperatorColumns
 }
 
@@ -54,8 +67,8 @@ export class Changes {
   }
 
   /** Null when there is no such transaction. */
-  async change(id: string, event: Event, by: Acting = {}): Promise<Snapshot | null> {
-    const { operator, lettingGo, check } = by
+  async change(id: string, source: EventSource, by: Acting = {}): Promise<Changed | null> {
+    const { operator, check } = by
     for (let round = 0; round < roundsMax; round++) {
       const active = this.#parts.driver.find(id)
       if (active !== undefined && active.parkedAt !== null) {
@@ -63,9 +76,9 @@ export class Changes {
         continue
       }
       // The operator's columns are changed by a claim only, so what is held is taken anew, from this instance too.
-      const letsGo = lettingGo !== undefined && active !== undefined && active.transaction.held !== null
-      if (active !== undefined && !letsGo) {
+      if (active !== undefined && !letsGo(active.transaction.held, by)) {
         check?.(active.transaction.held)
+        const event = eventFor(active.transaction.pattern, source)
         const changed = await this.#parts.driver.apply(active, event, operator && this.#audit(operator))
         if (changed !== null) return changed
         continue
@@ -73,7 +86,7 @@ export class Changes {
       const row = await this.read(id)
       if (row === null) return null
       if (row.endedAt === null) check?.(row.held)
-      const taken = await this.#take(row, event, by)
+      const taken = await this.#take(row, source, by)
       if (taken !== null) return taken
     }
     throw tooContended(id)
@@ -84,7 +97,7 @@ export class Changes {
     id: string,
     operator: Operator,
     columns: (row: StoredTransaction, now: number) => OperatorColumns,
-  ): Promise<Snapshot | null> {
+  ): Promise<Changed | null> {
     const { driver, journal, storeClock } = this.#parts
     for (let round = 0; round < roundsMax; round++) {
       const row = await this.read(id)
@@ -99,7 +112,8 @@ export class Changes {
       if (result.kind !== 'applied') continue
       const active = driver.find(id)
       if (active !== undefined) driver.mark(active, changed, result.row.version)
-      return snapshotOf({ ...row, ...changed, version: result.row.version, updatedAt: now })
+      const snapshot = snapshotOf({ ...row, ...changed, version: result.row.version, updatedAt: now })
+      return { snapshot, repeated: false }
     }
     throw tooContended(id)
   }
@@ -112,51 +126,52 @@ export class Changes {
     return row
   }
 
-  async #take(row: StoredTransaction, event: Event, { operator, lettingGo }: Acting): Promise<Snapshot | null> {
+  async #take(row: StoredTransaction, source: EventSource, by: Acting): Promise<Changed | null> {
     const { driver, journal, storeClock, instance, canCall } = this.#parts
-    if (row.pattern === 'none') return this.#decided(row, event)
+    if (row.pattern === 'none') return { snapshot: this.#decided(row, source), repeated: true }
     const before = toTransaction(row)
-    const claim = { takeover: row.owner !== null }
-    const free =
-      row.held === null || lettingGo === undefined
-        ? before
-        : withOperatorColumns(before, lettingGo(row, storeClock.now()))
-    const advanced = driver.advance(free, { ...event, claim })
-    if (advanced.refusal !== undefined)
-      throw new LockstepError(advanced.refusal.code, { message: advanced.refusal.message })
-    const { transaction } = advanced
-    if (event.kind === 'decide' && transaction.status === before.status) return snapshotOf(row)
-    // What this instance cannot call is decided here and driven by whoever can (law 11).
-    const drives = transaction.endedAt === null && transaction.held === null && canCall(row.needs)
     const now = storeClock.now()
-    const how = { owner: drives ? instance : null, now, spilled: spilledIn(row) }
-    const written = toProgress(drives ? transaction : dueNow(transaction, now), how)
-    const { held, deadlineAt, ageFrom } = transaction
-    const audit = operator === undefined ? undefined : this.#audit(operator)(before, transaction)
+    const claim = { takeover: row.owner !== null }
+    const advanced = driver.advance(released(before, row, by, now), { ...eventFor(row.pattern, source), claim })
+    if (advanced.refusal !== undefined) throw refused(advanced.refusal)
+    if (advanced.repeated === true) return { snapshot: snapshotOf(row), repeated: true }
+    const { transaction } = advanced
+    // What this instance cannot call is decided here and driven by whoever can (law 11).
+    const drives = transaction.endedAt === null && transaction.held === null && canCall(transaction.needs)
+    const waits = advanced.commands.length === 0 && driver.mayRest(transaction)
+    const how = { owner: drives && !waits ? instance : null, now, spilled: spilledIn(row) }
+    const written = toProgress(drives || waits ? transaction : dueNow(transaction, now), how)
+    const work = grownWork(transaction, before.definition)
+    const audit = by.operator === undefined ? {} : { audit: this.#audit(by.operator)(before, transaction) }
+    const { id, epoch, version } = row
+    const { progress, spill: attempts, kept } = written
+    const operator = storableOperator(transaction)
     const result = await journal.write({
       kind: 'take',
-      id: row.id,
-      epoch: row.epoch,
-      version: row.version,
-      progress: written.progress,
-      operator: { held: held === null ? null : storableHeld(held), deadlineAt, ageFrom },
-      attempts: written.spill,
-      ...(audit === undefined ? {} : { audit }),
+      id,
+      epoch,
+      version,
+      progress,
+      operator,
+      attempts,
+      ...work,
+      ...audit,
     })
     if (result.kind === 'invalid') throw unstorable(result.message)
     // Taken in turn before a repeat was answered: it is no longer ours, and the caller must look again.
-    if (result.kind !== 'applied' || result.row.epoch !== row.epoch + 1) return null
-    const taken = { ...row, ...written.progress, ...result.row }
-    if (drives) driver.adoptAdvanced(taken, { ...advanced, transaction: written.kept })
-    else driver.letGo(row.id)
-    return snapshotOf(taken)
+    if (result.kind !== 'applied' || result.row.epoch !== epoch + 1) return null
+    const taken = { ...row, ...work.work, ...progress, ...result.row }
+    if (drives) driver.adoptAdvanced(taken, { ...advanced, transaction: kept })
+    else driver.letGo(id)
+    return { snapshot: snapshotOf(taken), repeated: false }
   }
 
   /** A tombstone: the rollback of something that was never begun. A second rollback finds it; nothing else is possible. */
-  #decided(row: StoredTransaction, event: Event): Snapshot {
-    if (event.kind === 'decide' && event.decision === 'rollback') return snapshotOf(row)
+  #decided(row: StoredTransaction, source: EventSource): Snapshot {
     const message = `Transaction ${row.id} was rolled back before it was begun.`
-    const code = event.kind === 'decide' ? 'LOCKSTEP_ALREADY_ROLLING_BACK' : 'LOCKSTEP_ACTION_NOT_ALLOWED'
+    if (typeof source === 'function') throw new LockstepError('LOCKSTEP_DECIDED', { message })
+    if (source.kind === 'decide' && source.decision === 'rollback') return snapshotOf(row)
+    const code = source.kind === 'decide' ? 'LOCKSTEP_ALREADY_ROLLING_BACK' : 'LOCKSTEP_ACTION_NOT_ALLOWED'
     throw new LockstepError(code, { message })
   }
 
@@ -173,6 +188,28 @@ export class Changes {
       }
     }
   }
+}
+
+function eventFor(pattern: Pattern, source: EventSource): Event {
+  return typeof source === 'function' ? source(pattern) : source
+}
+
+function letsGo(held: Held | null, { cures }: Acting): boolean {
+  return held !== null && cures?.(held) === true
+}
+
+/** As the machine is to see it: without the hold that the event ends. */
+function released(before: Transaction, row: StoredTransaction, by: Acting, now: number): Transaction {
+  if (by.lettingGo === undefined || !letsGo(row.held, by)) return before
+  return withOperatorColumns(before, by.lettingGo(row, now))
+}
+
+function storableOperator({ held, deadlineAt, ageFrom }: Transaction): OperatorColumns {
+  return { held: held === null ? null : storableHeld(held), deadlineAt, ageFrom }
+}
+
+export function refused({ code, message }: NonNullable<Advance['refusal']>): LockstepError {
+  return new LockstepError(code, { message })
 }
 
 function stateWord({ status, held }: Transaction): string {

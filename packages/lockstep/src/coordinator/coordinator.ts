@@ -1,23 +1,38 @@
-import { LockstepError, messageOf } from '../errors.ts'
+import { isLockstepError, LockstepError, messageOf } from '../errors.ts'
 import type {
+  Alerts,
+  Decision,
   EntryResult,
   Environment,
+  Event,
   HeartbeatAnswer,
   History,
+  LinkedBody,
   ListFilter,
   Logger,
   Pattern,
   PatternMachine,
   StoredTransaction,
   TargetDirectory,
+  Transaction,
   TransactionStore,
   Transport,
 } from '../ports/index.ts'
-import type { TransactionBody, TransactionListBody } from '../protocol/index.ts'
+import { isObject } from '../protocol/checker.ts'
+import type {
+  ActionRequest,
+  BeginAnswer,
+  BeginBody,
+  BranchBegin,
+  Coordination,
+  TransactionBody,
+  TransactionListBody,
+  WaitOptions,
+} from '../protocol/index.ts'
 import { checkTransactionId } from '../protocol/names.ts'
-import { type ActionRequest, actOn } from './actions.ts'
-import { type BeginBody, type ReadBegin, readBegin } from './begin-body.ts'
-import { Changes, expired, unstorable } from './changes.ts'
+import { actOn, decisionCures, released } from './actions.ts'
+import { type ReadBegin, readBegin } from './begin-body.ts'
+import { type Changed, Changes, expired, unstorable } from './changes.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Driver } from './driver.ts'
 import { Intake, type NewRow } from './intake.ts'
@@ -40,41 +55,13 @@ export interface CoordinatorParts {
   readonly machines: ReadonlyMap<Pattern, PatternMachine>
   readonly environment: Environment
   readonly logger: Logger
+  readonly alerts: Alerts
   /** Active transactions plus waiting journal entries; beyond it a begin is answered `LOCKSTEP_BUSY`. */
   readonly intakeMax: number
   readonly retention: RetentionSettings
   /** The disk failed and the coordinator has stopped. The process should say so and end. */
   readonly onFailed?: (error: LockstepError) => void
 }
-
-/** A transaction, and whether this very call began it. */
-export interface BeginAnswer {
-  readonly transaction: TransactionBody
-  readonly replayed: boolean
-}
-
-/** What a pattern's builder makes of an input: the body of a begin without its id. */
-export interface Runnable<Input, Output> {
-  body(input: Input): { readonly pattern: Pattern; readonly [key: string]: unknown }
-  /** Never set; carries the type of the output. */
-  readonly outputType?: Output
-}
-
-export interface RunOptions {
-  readonly id: string
-  /** How long to wait for the end, milliseconds or `'10s'`; 60 s at most and by default. */
-  readonly wait?: BeginBody['wait']
-  readonly deadline?: BeginBody['wait']
-  readonly labels?: Readonly<Record<string, string>>
-}
-
-export type RunOutcome<Output> =
-  /** `incomplete`: an operator has skipped a step, and its output is missing. */
-  | { readonly status: 'committed'; readonly output: Output; readonly incomplete: boolean }
-  | { readonly status: 'rolled-back'; readonly reason: TransactionBody['reason']; readonly incomplete: boolean }
-  | { readonly status: 'held'; readonly reason: string }
-  /** The wait ended first. The transaction goes on; `get` tells how it ends. */
-  | { readonly status: 'unfinished' }
 
 /** A caller waits this long for the store before it is told `unknown`; the entry itself stays and is repeated. */
 const answerWithinMs = 5_000
@@ -87,7 +74,7 @@ const drainGraceMs = 5_000
  * the participant uses the barrier, and every transaction ends, or is held where a person sees it.
  * **Does not guarantee** when a transaction ends, nor isolation: others see what the steps before have done.
  */
-export class Coordinator {
+export class Coordinator implements Coordination {
   readonly #parts: CoordinatorParts
   readonly #instance: string
   readonly #journal: Journal
@@ -117,6 +104,7 @@ export class Coordinator {
     this.#journal = new Journal({ store, instance, clock, timers, logger, onFailed })
     const onHeld = (held: HeartbeatAnswer['held']) => this.#onHeld(held)
     this.#ownership = new Ownership({ store, environment, storeClock, instance, services, logger, onHeld, onFailed })
+    const canCall = (needs: readonly string[]) => needs.every((service) => parts.services.includes(service))
     this.#driver = new Driver({
       environment,
       storeClock,
@@ -126,13 +114,16 @@ export class Coordinator {
       dispatcher: new Dispatcher({ transport, clock, random, queueMax: Math.max(16, Math.floor(parts.intakeMax / 4)) }),
       machines: parts.machines,
       logger,
+      alerts: parts.alerts,
+      atHandMax: Math.max(16, Math.floor(parts.intakeMax / 4)),
+      canCall,
       mayCall: () => this.#ownership.mayCall(),
+      beginLinked: (from, branch, body) => this.#beginLinked(from, branch, body),
       onStranded: () => this.#recovery.lookForLost(),
       onSettled: (id, snapshot) => this.#waiters.settled(id, snapshot),
     })
     const driver = this.#driver
-    this.#waiters = new Waiters({ store, timers, isDrivenHere: (id) => driver.find(id) !== undefined })
-    const canCall = (needs: readonly string[]) => needs.every((service) => parts.services.includes(service))
+    this.#waiters = new Waiters({ store, timers, isDrivenHere: (id) => driver.drives(id) })
     const shared = { driver, journal: this.#journal, storeClock, instance, canCall }
     this.#changes = new Changes({ ...shared, store })
     const intake = new Intake({ ...shared, intakeMax: parts.intakeMax })
@@ -171,25 +162,34 @@ export class Coordinator {
     return await this.#begun(read, row, result)
   }
 
-  /** Begins what a builder describes and waits for its end. */
-  async run<Input, Output>(
-    runnable: Runnable<Input, Output>,
-    input: Input,
-    options: RunOptions,
-  ): Promise<RunOutcome<Output>> {
-    const { id, wait = 60_000, deadline, labels } = options
-    const given = { ...(deadline === undefined ? {} : { deadline }), ...(labels === undefined ? {} : { labels }) }
-    const body = { ...runnable.body(input), ...given, id, wait } as BeginBody
-    const { transaction } = await this.begin(body)
-    return outcomeOf<Output>(transaction)
-  }
-
   /** The durable state, or null when there is none. Throws `LOCKSTEP_EXPIRED` past retention. */
-  async get(id: string, options: { readonly waitMs?: number } = {}): Promise<TransactionBody | null> {
+  async get(id: string, options: WaitOptions = {}): Promise<TransactionBody | null> {
     this.#mustRun()
     checkTransactionId(id)
     const row = await this.#answered(this.#changes.read(id), id)
     return row === null ? null : this.#present(await this.#whenSettled(row, options.waitMs ?? 0))
+  }
+
+  /**
+   * Registers a branch, before its work starts; durable when it resolves. The same branch again is answered alike. Fails with
+   * `LOCKSTEP_DECIDED` once the decision is taken (law 8), `LOCKSTEP_ID_REUSED` for other content, `LOCKSTEP_NOT_FOUND`.
+   */
+  async register(id: string, branch: BranchBegin): Promise<BeginAnswer> {
+    this.#mustRun()
+    checkTransactionId(id)
+    this.#intake.refuseWhenCrowded()
+    const plan = (pattern: Pattern): Event => ({ kind: 'register', branch: this.#planBranch(pattern, branch) })
+    const changed = await this.#answered(this.#changes.change(id, plan), id)
+    if (changed === null) throw notFound(id)
+    return { transaction: await this.#present(changed.snapshot), replayed: changed.repeated }
+  }
+
+  #planBranch(pattern: Pattern, branch: BranchBegin) {
+    if (!isObject(branch)) {
+      const message = 'The body must be a JSON object.'
+      throw new LockstepError('LOCKSTEP_INVALID_REQUEST', { message, issues: [{ path: '', message }] })
+    }
+    return this.#driver.machineOf(pattern).planBranch(branch, this.#parts.targets)
   }
 
   /**
@@ -216,11 +216,7 @@ export class Coordinator {
    * Takes the decision. The first durable one wins; the same one again is answered alike. Rolling back an id that was never begun
    * leaves a tombstone, so that a late begin is refused. Committing such an id: `LOCKSTEP_NOT_FOUND`.
    */
-  async decide(
-    id: string,
-    decision: 'commit' | 'rollback',
-    options: { readonly waitMs?: number } = {},
-  ): Promise<TransactionBody> {
+  async decide(id: string, decision: Decision, options: WaitOptions = {}): Promise<TransactionBody> {
     this.#mustRun()
     checkTransactionId(id)
     this.#intake.refuseWhenCrowded()
@@ -229,7 +225,7 @@ export class Coordinator {
   }
 
   /** The initiator's cancel of a running saga, or the rollback decision of a pattern that has one. */
-  rollback(id: string, options: { readonly waitMs?: number } = {}): Promise<TransactionBody> {
+  rollback(id: string, options: WaitOptions = {}): Promise<TransactionBody> {
     return this.decide(id, 'rollback', options)
   }
 
@@ -239,10 +235,10 @@ export class Coordinator {
     checkTransactionId(id)
     this.#intake.refuseWhenCrowded()
     const machineOf = (row: StoredTransaction) => this.#driver.machineOf(row.pattern)
-    const snapshot = await this.#answered(actOn(id, request, { changes: this.#changes, machineOf }), id)
-    if (snapshot === null) throw notFound(id)
+    const changed = await this.#answered(actOn(id, request, { changes: this.#changes, machineOf }), id)
+    if (changed === null) throw notFound(id)
     this.#recovery.hurry()
-    return this.#present(snapshot)
+    return this.#present(changed.snapshot)
   }
 
   /** What operators did to a transaction, and its attempts that are too old to be shown with it. */
@@ -342,15 +338,37 @@ export class Coordinator {
     return { transaction: await this.#present(snapshot), replayed: true }
   }
 
-  async #decided(id: string, decision: 'commit' | 'rollback'): Promise<Snapshot> {
-    const changed = await this.#changes.change(id, { kind: 'decide', decision })
-    if (changed !== null) return changed
+  async #decided(id: string, decision: Decision): Promise<Snapshot> {
+    const machineOf = (row: StoredTransaction) => this.#driver.machineOf(row.pattern)
+    const lettingGo = (row: StoredTransaction, now: number) => released(row, machineOf, now)
+    const by = { cures: decisionCures, lettingGo }
+    const changed: Changed | null = await this.#changes.change(id, { kind: 'decide', decision }, by)
+    if (changed !== null) return changed.snapshot
     if (decision === 'commit') throw notFound(id)
     const row = this.#intake.tombstone(id)
     const result = await this.#journal.write({ kind: 'insert', row })
     if (result.kind === 'applied') return snapshotOf({ ...row, ...result.row, expired: false })
     // A begin came in between: it is there now, and is rolled back like any other.
     return this.#decided(id, decision)
+  }
+
+  /**
+   * A transaction that another one asks for, already decided. Its id is made from the other's, so that asking again finds it. Resolves
+   * with the reason when there can be none.
+   */
+  async #beginLinked(from: Transaction, branch: string, linked: LinkedBody): Promise<string | null> {
+    const { machines, targets, environment } = this.#parts
+    const id = `linked-${environment.sha256(`${from.id} ${branch}`).slice(0, 40)}`
+    try {
+      const read = readBegin({ ...linked, id }, { machines, targets, sha256: environment.sha256 })
+      const result = await this.#intake.insert(this.#intake.decidedRow(read, null))
+      if (result.kind === 'invalid') return result.message
+      if (result.kind !== 'exists' || result.row.contentHash === read.contentHash) return null
+      return `the id ${id} belongs to another transaction`
+    } catch (error) {
+      if (isLockstepError(error) && error.outcome === 'not-applied' && !error.retriable) return error.message
+      throw error
+    }
   }
 
   /** `known` is durable. The picture of a row is made only where it is answered: its text has to be parsed for it. */
@@ -401,12 +419,6 @@ export class Coordinator {
     const message = this.#phase === 'new' ? 'The coordinator was not started.' : 'The coordinator is stopping.'
     throw new LockstepError('LOCKSTEP_STOPPING', { message })
   }
-}
-
-function outcomeOf<Output>({ status, output, reason, incomplete, held }: TransactionBody): RunOutcome<Output> {
-  if (status === 'committed') return { status, output: output as Output, incomplete }
-  if (status === 'rolled-back') return { status, reason, incomplete }
-  return held === null ? { status: 'unfinished' } : { status: 'held', reason: held.reason }
 }
 
 function notFound(id: string): LockstepError {

@@ -6,12 +6,15 @@ import { failpoint } from '#failpoint'
 import { LockstepError, messageOf } from '../errors.ts'
 import type {
   Advance,
+  Alert,
+  Alerts,
   AuditRow,
   Command,
   Entry,
   EntryResult,
   Environment,
   Event,
+  LinkedBody,
   Logger,
   OperatorColumns,
   Pattern,
@@ -21,12 +24,14 @@ import type {
   Transaction,
 } from '../ports/index.ts'
 import { Active } from './active.ts'
+import { AtHand } from './at-hand.ts'
 import { Calls } from './calls.ts'
+import { type Changed, refused } from './changes.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Journal } from './journal.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
-import { storableHeld, toProgress, withOperatorColumns } from './stored-form.ts'
+import { grownWork, storableHeld, toProgress, withOperatorColumns } from './stored-form.ts'
 import { WakeQueue } from './wake-queue.ts'
 import { within } from './within.ts'
 
@@ -42,7 +47,13 @@ export interface DriverParts {
   readonly dispatcher: Dispatcher
   readonly machines: ReadonlyMap<Pattern, PatternMachine>
   readonly logger: Logger
+  readonly alerts: Alerts
+  /** Rows that wait for a decision, kept at hand at most. */
+  readonly atHandMax: number
+  readonly canCall: (needs: readonly string[]) => boolean
   readonly mayCall: () => boolean
+  /** Begins a linked transaction; resolves when it is durable, or with the reason why there will be none. */
+  readonly beginLinked: (from: Transaction, branch: string, body: LinkedBody) => Promise<string | null>
   /** A row of ours may be left in the store without anybody driving it. */
   readonly onStranded: () => void
   /** Told when a transaction is durably final or held, or has left this instance. */
@@ -71,12 +82,14 @@ export class Driver {
   readonly #actives = new Map<string, Active>()
   readonly #wakes: WakeQueue
   readonly #calls: Calls
+  readonly #atHand: AtHand
   #draining = false
 
   constructor(parts: DriverParts) {
     this.#parts = parts
     const now = () => parts.storeClock.now()
     this.#wakes = new WakeQueue(parts.environment.timers, now, (id) => this.#woken(id))
+    this.#atHand = new AtHand(parts.atHandMax)
     this.#calls = new Calls({
       ...parts,
       mayCall: () => !this.#draining && parts.mayCall(),
@@ -84,16 +97,22 @@ export class Driver {
     })
   }
 
+  /** What is driven here: what only waits for a decision is not. */
   get activeCount(): number {
-    return this.#actives.size
+    return this.#actives.size - this.#atHand.size
   }
 
   find(id: string): Active | undefined {
     return this.#actives.get(id)
   }
 
-  activeIds(): string[] {
-    return [...this.#actives.keys()]
+  drives(id: string): boolean {
+    const active = this.#actives.get(id)
+    return active !== undefined && !this.#atHand.has(active)
+  }
+
+  drivenIds(): string[] {
+    return [...this.#actives.keys()].filter((id) => this.drives(id))
   }
 
   machineOf(pattern: Pattern): PatternMachine {
@@ -143,10 +162,10 @@ export class Driver {
   }
 
   /** Handed back, and held for a person. */
-  #giveUp({ id, epoch }: StoredTransaction, progress: Progress, error: unknown): void {
+  #giveUp({ id, epoch, pattern }: StoredTransaction, progress: Progress, error: unknown): void {
     const { journal, storeClock, logger } = this.#parts
     const detail = messageOf(error).slice(0, 500)
-    logger.error({ id, error: detail }, 'a transaction cannot be driven here, and is held')
+    logger.error({ id, pattern, error: detail }, 'a transaction cannot be driven here, and is held')
     const now = storeClock.now()
     const hold = storableHeld({ reason: 'internal-error', since: now, by: 'lockstep', detail })
     const { status, state, reason, endedAt } = progress
@@ -154,11 +173,21 @@ export class Driver {
     journal.write({ kind: 'advance', id, epoch, progress: handedBack, hold }).catch(() => undefined)
   }
 
+  /** A row without an owner: kept only where it waits for a decision, never driven. */
+  keepAtHand(row: StoredTransaction): void {
+    if (this.#draining || (this.#actives.get(row.id)?.epoch ?? 0) >= row.epoch) return
+    const active = this.#enterOrGiveUp(row)
+    if (active === null) return
+    if (this.#isOpen(active)) this.#keep(active)
+    else this.#forget(active)
+  }
+
   /** Starts to drive a row whose change was already advanced and made durable together with the claim. */
   adoptAdvanced(row: StoredTransaction, advanced: Advance): void {
     const active = this.#enter(row)
     active.transaction = withOperatorColumns(advanced.transaction, row)
     active.durable = active.transaction
+    active.written = active.transaction.definition
     this.#release(active, advanced.commands)
     this.#restOrWait(active)
   }
@@ -184,18 +213,21 @@ export class Driver {
     active: Active,
     event: Event,
     audit?: (before: Transaction, after: Transaction) => AuditRow,
-  ): Promise<Snapshot | null> {
+  ): Promise<Changed | null> {
     const before = active.transaction
     const advanced = this.#advance(active, event)
-    if (advanced.refusal !== undefined) {
+    if (advanced.refusal !== undefined || advanced.repeated === true) {
       const durable = await this.#durable(active)
-      if (!durable) return null
-      throw new LockstepError(advanced.refusal.code, { message: advanced.refusal.message })
+      if (durable && advanced.refusal !== undefined) throw refused(advanced.refusal)
+      return durable ? { snapshot: this.#snapshot(active), repeated: true } : this.#left(active)
     }
     const row = audit?.(before, advanced.transaction)
     const written = this.#accept(active, advanced, { urgent: true, ...(row === undefined ? {} : { audit: row }) })
-    if (await written) return this.#snapshot(active)
-    if (active.failure !== null) throw active.failure
+    return (await written) ? { snapshot: this.#snapshot(active), repeated: false } : this.#left(active)
+  }
+
+  #left({ failure }: Active): null {
+    if (failure !== null) throw failure
     return null
   }
 
@@ -209,7 +241,10 @@ export class Driver {
   /** Hands every transaction back: what has no call out is parked at once, the rest when its call has ended. */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true
-    for (const active of [...this.#actives.values()]) this.#restOrWait(active)
+    for (const active of [...this.#actives.values()]) {
+      if (this.#atHand.has(active)) this.#forget(active)
+      else this.#restOrWait(active)
+    }
     const all = Promise.all([...this.#actives.values()].map((active) => active.whenGone()))
     await within(all, graceMs, this.#parts.environment.timers)
   }
@@ -245,13 +280,37 @@ export class Driver {
       active.pendingHold = transaction.held
       active.heldAt = active.change
     }
+    this.#atHand.delete(active)
     this.#release(active, advanced.commands)
-    const turned = transaction.status !== before.status || active.pendingHold !== null
+    const turned = transaction.status !== before.status || active.pendingHold !== null || active.alerts.length > 0
     const urgent = options.urgent === true || turned || active.blocked.length > 0
+    if (this.#isOpen(active)) return this.#leaveOpen(active, { ...options, urgent: true })
     if (this.#shouldPark(active)) return this.#write(active, { ...options, urgent: true, park: true })
     this.#restOrWait(active)
     const changed = urgent || transaction.attempts !== before.attempts
     return changed ? this.#write(active, { ...options, urgent, park: false }) : Promise.resolve(true)
+  }
+
+  /** It waits for somebody's decision and has nothing to do before: nobody needs to own it. */
+  #isOpen(active: Active): boolean {
+    return active.calls === 0 && !this.#draining && active.parkedAt === null && this.mayRest(active.transaction)
+  }
+
+  /** True when nothing happens before long unless somebody decides. */
+  mayRest({ status, held, nextAt, needs }: Transaction): boolean {
+    if (status !== 'prepared' || held !== null || !this.#parts.canCall(needs)) return false
+    return nextAt === null || nextAt > this.#parts.storeClock.now() + parkAfterMs
+  }
+
+  #leaveOpen(active: Active, how: { urgent: boolean; audit?: AuditRow }): Promise<boolean> {
+    const isWritten = active.durableChange >= active.change && !active.owned
+    if (!isWritten) return this.#write(active, { ...how, park: false })
+    this.#keep(active)
+    return Promise.resolve(true)
+  }
+
+  #keep(active: Active): void {
+    for (const surplus of this.#atHand.add(active)) this.#forget(surplus)
   }
 
   #shouldPark(active: Active): boolean {
@@ -263,7 +322,8 @@ export class Driver {
 
   /** Short waits stay here on the one timer; long ones are parked. */
   #restOrWait(active: Active): void {
-    if (this.#shouldPark(active)) void this.#write(active, { urgent: true, park: true })
+    if (this.#isOpen(active)) void this.#leaveOpen(active, { urgent: true })
+    else if (this.#shouldPark(active)) void this.#write(active, { urgent: true, park: true })
     else this.#wakeInTime(active)
   }
 
@@ -284,7 +344,10 @@ export class Driver {
     const { journal, storeClock, instance } = this.#parts
     const now = storeClock.now()
     const { spilled, change, transaction } = active
-    const written = toProgress(transaction, { owner: how.park ? null : instance, now, spilled })
+    active.owned = !how.park && !this.#isOpen(active)
+    const written = toProgress(transaction, { owner: active.owned ? instance : null, now, spilled })
+    const work = grownWork(transaction, active.written)
+    active.written = transaction.definition
     active.transaction = written.kept
     active.spilled += written.spill.length
     if (how.park) active.parkedAt = change
@@ -293,6 +356,7 @@ export class Driver {
       id: active.id,
       epoch: active.epoch,
       progress: written.progress,
+      ...work,
       ...(written.spill.length === 0 ? {} : { attempts: written.spill }),
       ...(how.audit === undefined ? {} : { audit: how.audit }),
       ...(active.pendingHold === null ? {} : { hold: storableHeld(active.pendingHold) }),
@@ -334,7 +398,7 @@ export class Driver {
     const heldElsewhere = result.row.held !== null && active.transaction.held === null
     active.transaction = withOperatorColumns(active.transaction, newestOperatorColumns(active, result.row, at.change))
     active.version = Math.max(active.version, result.row.version)
-    this.#reportHold(active)
+    this.#report(active)
     this.#calls.unblock(active)
     this.#settle(active, at.change)
     if (heldElsewhere && !active.gone) this.#restOrWait(active)
@@ -342,12 +406,19 @@ export class Driver {
   }
 
   /** Held is never silent (law 9). Once per hold: a later answer finds the same moment. */
-  #reportHold(active: Active): void {
-    const { id, pattern, status, held } = active.durable
+  #report(active: Active): void {
+    const due = active.alerts.filter(({ change }) => change <= active.durableChange)
+    active.alerts = active.alerts.filter(({ change }) => change > active.durableChange)
+    for (const { command } of due)
+      this.#raise(active.durable, { kind: command.alert, reason: null, detail: command.detail })
+    const { held } = active.durable
     if (held === null || held.since === active.reportedHold) return
     active.reportedHold = held.since
-    const { reason, by, detail } = held
-    this.#parts.logger.warn({ id, pattern, status, reason, by, detail }, 'a transaction is held: a person must look')
+    this.#raise(active.durable, { kind: 'held', reason: held.reason, detail: held.detail })
+  }
+
+  #raise({ id, pattern, status }: Transaction, what: Pick<Alert, 'kind' | 'reason' | 'detail'>): void {
+    this.#parts.alerts.raise({ ...what, id, pattern, status, at: this.#parts.storeClock.now() })
   }
 
   /** What is durably final, or handed back, leaves the memory. */
@@ -357,6 +428,7 @@ export class Driver {
     if (!final && !parked) {
       // Held while a call is still out: who waits is told now.
       if (active.durable.held !== null) this.#parts.onSettled(active.id, this.#snapshot(active))
+      else if (active.durableChange >= active.change && this.#isOpen(active)) this.#keep(active)
       return
     }
     if (final) void failpoint('coordinator.end.after-durable')
@@ -378,6 +450,7 @@ export class Driver {
 
   #forget(active: Active): void {
     if (this.#actives.get(active.id) === active) this.#actives.delete(active.id)
+    this.#atHand.delete(active)
     active.leave()
   }
 
@@ -388,24 +461,21 @@ export class Driver {
 
   #release(active: Active, commands: readonly Command[]): void {
     for (const command of commands) {
-      if (command.kind === 'alarm') this.#alarm(active, command.ageMs)
+      if (command.kind === 'alert') active.alerts.push({ command, change: active.change })
       else this.#calls.submit(active, command)
     }
+    if (active.alerts.length > 0 && active.durableChange >= active.change) this.#report(active)
   }
 
   #woken(id: string): void {
     const active = this.#actives.get(id)
-    if (active === undefined || active.parkedAt !== null || active.transaction.endedAt !== null) return
+    if (active === undefined || this.#atHand.has(active)) return
+    if (active.parkedAt !== null || active.transaction.endedAt !== null) return
     active.wakeAt = null
     const { nextAt } = active.transaction
     const due = nextAt !== null && nextAt <= this.#parts.storeClock.now()
     if (due) this.#feed(active, { kind: 'woke' })
     else this.#wakeInTime(active)
-  }
-
-  #alarm(active: Active, ageMs: number): void {
-    const { id, status, pattern } = active.transaction
-    this.#parts.logger.warn({ id, pattern, status, ageMs }, 'a transaction has been unfinished for long')
   }
 
   #snapshot(active: Active): Snapshot {

@@ -19,7 +19,14 @@ export interface IntakeParts {
 }
 
 const firstEpoch = 1
-const nothingToDo: Plan = { definition: null, state: null, status: 'rolled-back', needs: [], deadlineMs: null }
+const nothingToDo: Plan = {
+  definition: null,
+  state: null,
+  status: 'rolled-back',
+  needs: [],
+  deadlineMs: null,
+  restsMs: null,
+}
 
 /** Takes new transactions in, up to a bound, and starts to drive what has become durable. */
 export class Intake {
@@ -66,8 +73,10 @@ export class Intake {
     const result = await this.#parts.journal.write({ kind: 'insert', row })
     await failpoint('coordinator.begin.after-durable')
     // A repeated insert may be answered after somebody has claimed the row: it is begun, and it is not ours.
-    const drives = result.kind === 'applied' && row.owner !== null && result.row.epoch === firstEpoch
-    if (drives) this.#parts.driver.adopt({ ...row, ...result.row, expired: false }, { kind: 'woke' })
+    if (result.kind !== 'applied' || result.row.epoch !== firstEpoch) return result
+    const stored = { ...row, ...result.row, expired: false }
+    if (row.owner !== null) this.#parts.driver.adopt(stored, { kind: 'woke' })
+    else this.#parts.driver.keepAtHand(stored)
     return result
   }
 
@@ -89,13 +98,18 @@ export class Intake {
       reason: null,
       updatedAt: now,
       endedAt: null,
-      nextAt: now,
-      // What this instance cannot call is begun here and driven by whoever can (law 11).
-      owner: canCall(plan.needs) ? instance : null,
+      nextAt: now + (plan.restsMs ?? 0),
+      // What waits for a decision has no owner, and what this instance cannot call is driven by whoever can (law 11).
+      owner: plan.restsMs === null && canCall(plan.needs) ? instance : null,
       held: null,
       deadlineAt,
       ageFrom: Math.max(now, deadlineAt ?? now),
     }
+  }
+
+  /** A transaction whose decision was taken with its begin: it starts to commit at once. */
+  decidedRow(read: Omit<ReadBegin, 'waitMs'>, traceparent: string | null): NewRow {
+    return this.newRow({ ...read, plan: { ...read.plan, status: 'committing', restsMs: null } }, traceparent)
   }
 
   /** The rollback of an id that was never begun: whoever begins it later is refused. */

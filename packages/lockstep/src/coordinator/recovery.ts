@@ -86,7 +86,7 @@ export class Recovery {
     const limit = Math.min(claimMax, freeIntake())
     if (limit <= 0) return false
     const looks = environment.clock.monotonicMs() < this.#lostUntilMs
-    const except = looks ? { except: driver.activeIds() } : {}
+    const except = looks ? { except: driver.drivenIds() } : {}
     const claimed = await store.claim({ owner: instance, limit, services: services(), missingAfterMs, ...except })
     if (claimed.length > 0) await failpoint('coordinator.claim.after')
     // Too late for us: the end of our lease frees them for the others.

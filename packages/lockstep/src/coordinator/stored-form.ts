@@ -7,6 +7,7 @@ import type {
   RollbackReason,
   StoredTransaction,
   Transaction,
+  Work,
 } from '../ports/index.ts'
 
 /**
@@ -16,7 +17,7 @@ import type {
 interface StoredState {
   readonly state: unknown
   readonly attempts: readonly AttemptRow[]
-  readonly alarmedFor: number | null
+  readonly alertedFor: number | null
   /** Attempts that were moved out to rows of their own. */
   readonly spilled: number
 }
@@ -25,7 +26,7 @@ interface StoredState {
 const attemptsInline = 20
 
 export function initialState(state: unknown): string {
-  const text: StoredState = { state, attempts: [], alarmedFor: null, spilled: 0 }
+  const text: StoredState = { state, attempts: [], alertedFor: null, spilled: 0 }
   return JSON.stringify(text)
 }
 
@@ -51,8 +52,9 @@ function transactionOf(row: StoredTransaction, stored: StoredState): Transaction
     ageFrom: row.ageFrom,
     endedAt: row.endedAt,
     nextAt: row.nextAt,
-    alarmedFor: stored.alarmedFor,
+    alertedFor: stored.alertedFor,
     attempts: stored.attempts,
+    needs: row.needs,
     definition: JSON.parse(row.definition) as Json,
     state: stored.state,
   }
@@ -80,8 +82,8 @@ export interface Writing {
 export function toProgress(transaction: Transaction, { owner, now, spilled }: Writing): Written {
   const surplus = Math.max(0, transaction.attempts.length - attemptsInline)
   const attempts = surplus === 0 ? transaction.attempts : transaction.attempts.slice(surplus)
-  const { state, alarmedFor, status, reason, endedAt } = transaction
-  const text: StoredState = { state, attempts, alarmedFor, spilled: spilled + surplus }
+  const { state, alertedFor, status, reason, endedAt } = transaction
+  const text: StoredState = { state, attempts, alertedFor, spilled: spilled + surplus }
   const progress: Progress = {
     status,
     state: JSON.stringify(text),
@@ -96,6 +98,11 @@ export function toProgress(transaction: Transaction, { owner, now, spilled }: Wr
     spill: transaction.attempts.slice(0, surplus).map(storableAttempt),
     kept: { ...transaction, attempts },
   }
+}
+
+/** Only what has grown is written again: the inputs may be large. */
+export function grownWork({ definition, needs }: Transaction, known: unknown): { readonly work?: Work } {
+  return definition === known ? {} : { work: { definition: JSON.stringify(definition), needs } }
 }
 
 /**

@@ -65,6 +65,9 @@ export type Business = (forwardOutput: Json | undefined) => Promise<unknown>
 /** Answers the output of the operation, now or as stored; every other end is thrown as a `Verdict`. */
 export async function passBarrier(call: BarrierCall, rows: BarrierRows, business: Business): Promise<Json> {
   const rule = rules[call.operation]
+  if (call.operation === 'check' && mutant('M08-check-without-tombstone')) {
+    if ((await rows.find(keyOf(call, 'action'))) === null) return { decision: 'rollback' }
+  }
   const inserted = await plant(call, rule, rows)
   if (!inserted.has(call.operation)) return repeat(call, rule, rows)
   const forward = await forwardRow(call, rule, rows, inserted)
@@ -95,7 +98,8 @@ async function repeat(call: BarrierCall, rule: Rule, rows: BarrierRows): Promise
     const reverse = await rows.find(keyOf(call, rule.reversedBy))
     if (reverse?.by === rule.reversedBy) throw refused('closed')
   }
-  if (own.inputHash !== call.inputHash) throw refused('id-reused')
+  // A decision once given stands, whatever body the question comes with.
+  if (call.operation !== 'check' && own.inputHash !== call.inputHash) throw refused('id-reused')
   return parsed(own)
 }
 

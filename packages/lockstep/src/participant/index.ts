@@ -1,7 +1,21 @@
 export type { BarrierCall } from './barrier.ts'
 export { passBarrier } from './barrier.ts'
-export type { Branch, LaterBranch, TransactionOf } from './branch.ts'
+export type { Branch, BranchFacts, LaterBranch, TransactionOf } from './branch.ts'
+export type { CheckBack, CheckBackOptions, CustomCheck, PoolCheck } from './check-back.ts'
+export { checkBack } from './check-back.ts'
 export type { Sent } from './json-output.ts'
-export type { Participant, ParticipantOptions } from './participant.ts'
+export type {
+  ActionOptions,
+  ActionParticipant,
+  DeliveryOptions,
+  DeliveryParticipant,
+  Participant,
+  ParticipantKind,
+  ParticipantOptions,
+  TccOptions,
+  TccParticipant,
+} from './kinds.ts'
+export type { LocalBranch, LocalBranchOptions } from './local-branch.ts'
+export { isClosed, localBranch } from './local-branch.ts'
 export { participant } from './participant.ts'
 export { askAgain, refuse } from './refuse.ts'

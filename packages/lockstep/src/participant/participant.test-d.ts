@@ -4,6 +4,7 @@ import type { Client, Pool, PoolClient } from 'pg'
 import { z } from 'zod'
 import type { MemoryDatabase, MemoryTransaction } from '../adapters/memory-database.ts'
 import type { TransactionOf } from './branch.ts'
+import type { ActionParticipant, DeliveryParticipant, Participant, TccParticipant } from './kinds.ts'
 import { participant } from './participant.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -87,3 +88,112 @@ participant('bank-a.handle', {
       tx.query('SELECT 1')
     }),
 })
+
+const hold = participant('seats.hold', {
+  input: Transfer,
+  try: (input, branch) =>
+    branch.transact(pool, async (tx) => {
+      holds<Same<typeof tx, PoolClient>>()
+      holds<Same<typeof input, { account: string; amount: number }>>()
+      // @ts-expect-error a try has no earlier output
+      branch.output
+      return { seat: input.account }
+    }),
+  confirm: (input, branch) =>
+    branch.transact(pool, async () => {
+      holds<Same<typeof input.amount, number>>()
+      holds<Same<typeof branch.output, { seat: string } | undefined>>()
+      holds<Same<typeof branch.empty, boolean>>()
+      // @ts-expect-error the output of the try has no such property
+      branch.output?.saet
+    }),
+  cancel: (_input, branch) =>
+    branch.transact(pool, async () => {
+      holds<Same<typeof branch.output, { seat: string } | undefined>>()
+    }),
+})
+holds<Same<Shown<typeof hold>, [{ account: string; amount: unknown }, { seat: string }]>>()
+
+const award = participant('points.award', {
+  input: Transfer,
+  deliver: (input, branch) =>
+    branch.transact(sqlite, (tx) => {
+      tx.prepare('INSERT INTO points VALUES (?)').run(input.account)
+    }),
+})
+holds<Same<Shown<typeof award>, [{ account: string; amount: unknown }, null]>>()
+
+const transformed = participant('seats.transformed', {
+  input: z.string(),
+  output: z.object({ seat: z.string().transform(Number) }),
+  try: (input, branch) => branch.transact(sqlite, () => ({ seat: input })),
+  confirm: (_input, branch) => {
+    holds<Same<typeof branch.output, { seat: string } | undefined>>()
+  },
+  cancel: () => null,
+})
+holds<Same<Shown<typeof transformed>, [string, { seat: number }]>>()
+
+// Each kind fits only where it is asked for.
+declare function step(participant: ActionParticipant): void
+declare function attempt(participant: TccParticipant): void
+declare function send(to: DeliveryParticipant): void
+declare function register(participant: Participant): void
+step(debit)
+attempt(hold)
+send(award)
+for (const one of [debit, hold, award]) register(one)
+holds<
+  Same<typeof debit, ActionParticipant<z.input<typeof Transfer>, { receipt: string; amount: number }, 'bank-a.debit'>>
+>()
+holds<Same<typeof hold, TccParticipant<z.input<typeof Transfer>, { seat: string }, 'seats.hold'>>>()
+holds<Same<typeof award, DeliveryParticipant<z.input<typeof Transfer>, null, 'points.award'>>>()
+// @ts-expect-error a saga has no use for a try
+step(hold)
+// @ts-expect-error nor for a receiver of messages
+step(award)
+// @ts-expect-error a step cannot be tried
+attempt(debit)
+// @ts-expect-error a step receives no message
+send(debit)
+// @ts-expect-error the input is known
+const other: TccParticipant<{ seat: string }> = hold
+
+// What an action answers does not change what it is.
+const failing = participant('bank-a.failing', {
+  input: z.string(),
+  action: () => {
+    throw new Error('not yet')
+  },
+})
+step(failing)
+const parsing = participant('bank-a.parsing', { input: z.string(), action: (input) => JSON.parse(input) })
+step(parsing)
+
+// @ts-expect-error a TCC participant must be able to cancel
+participant('seats.endless', { input: z.string(), try: () => null, confirm: () => null })
+
+// @ts-expect-error one participant is of one kind
+participant('seats.mixed', {
+  input: z.string(),
+  action: () => null,
+  try: () => null,
+  confirm: () => null,
+  cancel: () => null,
+})
+
+// @ts-expect-error only a TCC has an empty cancel
+participant('bank-a.empty', { input: z.string(), action: () => null, cancelOnEmpty: true })
+
+participant('seats.date', {
+  input: z.string(),
+  // @ts-expect-error a Date would arrive as a text
+  try: (_input, branch) => branch.transact(pool, async () => ({ at: new Date() })),
+  confirm: () => null,
+  cancel: () => null,
+})
+
+// @ts-expect-error a participant does something
+participant('bank-a.idle', { input: z.string() })
+
+void other

@@ -1,52 +1,20 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isLockstepError, LockstepError, messageOf } from '../errors.ts'
-import type {
-  Json,
-  Operation,
-  Outcome,
-  ParticipantCall,
-  ParticipantDefinition,
-  ParticipantSurroundings,
-} from '../ports/index.ts'
-import { verdictOf } from '../ports/index.ts'
-import { canonicalJson, checkParticipantName } from '../protocol/index.ts'
-import type { Branch, LaterBranch } from './branch.ts'
-import { OpenBranch } from './branch.ts'
-import type { JsonOutput, Sent } from './json-output.ts'
-import { validate } from './validation.ts'
-
-/** A participant with what callers must know of it: the input they send, the output they get. */
-export interface Participant<Input = unknown, Output = unknown, Name extends string = string>
-  extends ParticipantDefinition {
-  readonly name: Name
-  /** Types only; undefined at run time. */
-  readonly types?: { readonly input: Input; readonly output: Output }
-}
-
-export interface ParticipantOptions<Input, Parsed, Result, Shown> {
-  /** Any Standard Schema: zod, valibot, arktype. Input that fails it is refused before the business. */
-  readonly input: StandardSchemaV1<Input, Parsed>
-  readonly output?: StandardSchemaV1<Result, Shown>
-  /** False for work that is idempotent by itself and does not use `branch.transact`. */
-  readonly barrier?: boolean
-  /** The work. Return what `branch.transact` gives. */
-  readonly action: (
-    input: Parsed,
-    branch: Branch,
-  ) => Promise<Result & JsonOutput<Result>> | (Result & JsonOutput<Result>)
-  /** Undoes the work. Called with the action's input, also when the action may never have run. */
-  readonly compensate?: (input: Parsed, branch: LaterBranch<Sent<Result>>) => Promise<unknown> | unknown
-}
-
-type BusinessFunction = (input: never, branch: OpenBranch) => unknown
+import { LockstepError } from '../errors.ts'
+import type { Operation } from '../ports/index.ts'
+import { checkParticipantName } from '../protocol/index.ts'
+import type { Sent } from './json-output.ts'
+import type { NoResult, OptionsByResult, Participant, ParticipantKind, ParticipantOf, ResultOf } from './kinds.ts'
+import { OpenBranch } from './open-branch.ts'
+import type { BusinessFunction, Declared } from './run-operation.ts'
+import { runOperation } from './run-operation.ts'
 
 /**
- * Declares what a service does for a transaction, callable in process and over HTTP.
+ * Declares what a service does for a transaction, callable in process and over HTTP. Give it `action` and, to undo it, `compensate` for
+ * a saga; `try`, `confirm` and `cancel` for a TCC; `deliver` for a reliable message.
  *
- * **Guarantees** with the barrier (default): each operation takes effect at most once, a compensation of something that
- * never ran does nothing, and an action after its compensation is refused.
+ * **Guarantees** with the barrier (default): each operation takes effect at most once, a compensation or cancel of something that
+ * never ran does nothing, and an action or try after that is refused. Of confirm and cancel only one ever happens.
  * **Does not guarantee** anything about work outside `branch.transact`.
- * Fails with `LOCKSTEP_CONFIGURATION` for a bad name.
+ * Fails with `LOCKSTEP_CONFIGURATION` for a bad name, or operations that do not make one kind.
  *
  * @example
  * export const debit = participant('bank-a.debit', {
@@ -55,105 +23,74 @@ type BusinessFunction = (input: never, branch: OpenBranch) => unknown
  *   compensate: (input, branch) => branch.transact(pool, (tx) => putBack(tx, input)),
  * })
  */
-export function participant<const Name extends string, Input, Parsed, Result, Shown = Sent<Result>>(
+export function participant<
+  const Name extends string,
+  Input,
+  Parsed,
+  Acted = NoResult,
+  Tried = NoResult,
+  Delivered = NoResult,
+  Shown = Sent<ResultOf<Acted, Tried, Delivered>>,
+>(
   name: Name,
-  options: ParticipantOptions<Input, Parsed, Result, Shown>,
-): Participant<Input, Shown, Name> {
+  options: OptionsByResult<Input, Parsed, Acted, Tried, Delivered, Shown>,
+): ParticipantOf<Acted, Tried, Input, Shown, Name> {
   checkParticipantName(name)
-  const { action, compensate, barrier = true } = options
-  const functions = new Map<Operation, BusinessFunction>([['action', action as BusinessFunction]])
-  if (compensate !== undefined) functions.set('compensate', compensate as BusinessFunction)
+  const given = options as unknown as Given
+  return define(name, kindOf(name, given), given) as ParticipantOf<Acted, Tried, Input, Shown, Name>
+}
+
+/** The options without their types. */
+type Given = Pick<Declared, 'input'> & { readonly [key: string]: unknown }
+
+const operationsOf: Readonly<Record<ParticipantKind, readonly Operation[]>> = {
+  // A step without a compensation still answers one: a rollback leaves it as it is.
+  action: ['action', 'compensate'],
+  tcc: ['try', 'confirm', 'cancel'],
+  deliver: ['deliver'],
+}
+
+function define(name: string, kind: ParticipantKind, options: Given): Participant {
+  const functions = new Map<Operation, BusinessFunction>()
+  for (const operation of operationsOf[kind]) {
+    const business = options[operation]
+    if (typeof business === 'function') functions.set(operation, business as BusinessFunction)
+  }
+  const [forward = 'action'] = operationsOf[kind]
+  const declared: Declared = {
+    name,
+    barrier: options['barrier'] !== false,
+    input: options.input,
+    output: options['output'] as Declared['output'],
+    cancelOnEmpty: options['cancelOnEmpty'] === true,
+    forward,
+  }
   return {
     name,
-    barrier,
-    operations: [...new Set<Operation>([...functions.keys(), 'compensate'])],
+    kind,
+    barrier: declared.barrier,
+    operations: operationsOf[kind],
     async run(operation, input, call, surroundings) {
       const business = functions.get(operation)
-      // A step without a compensation is left as it is by a rollback.
-      if (business === undefined && operation === 'compensate') return { kind: 'done', output: null }
+      if (business === undefined && kind === 'action' && operation === 'compensate') {
+        return { kind: 'done', output: null }
+      }
       if (business === undefined) return { kind: 'unknown', error: `${name} has no operation ${operation}.` }
       const branch = new OpenBranch(operation, input, call, surroundings)
-      try {
-        const parsed =
-          operation === 'action' ? await validate(options.input, input) : await admit(options.input, branch)
-        const returned = await runBusiness(business, parsed, branch)
-        if (barrier && branch.state === 'unused') throw barrierNotUsed(name, operation)
-        const checked =
-          operation === 'action' && options.output !== undefined
-            ? await checkOutput(options.output, returned)
-            : returned
-        return { kind: 'done', output: asJson(checked) }
-      } catch (error) {
-        return outcomeOf(error, name, branch, call, surroundings)
-      }
+      return runOperation(declared, business, branch, { call, surroundings })
     },
   }
 }
 
-/**
- * The input of a reverse operation. An action whose input was refused never ran, and its reversal must be able to say so; one that
- * ran under an earlier schema must be reversed. The barrier tells which: with an input that no longer fits, it lets everything through
- * but the business.
- */
-async function admit<Parsed>(schema: StandardSchemaV1<unknown, Parsed>, branch: OpenBranch): Promise<unknown> {
-  try {
-    return await validate(schema, branch.input)
-  } catch (error) {
-    if (verdictOf(error)?.kind !== 'refused') throw error
-    branch.shutOutBusiness('The input does not fit the schema, and the action ran under another one: mend the schema.')
-    return typeof branch.input === 'object' && branch.input !== null ? branch.input : {}
-  }
-}
-
-async function runBusiness(business: BusinessFunction, input: unknown, branch: OpenBranch): Promise<unknown> {
-  try {
-    return await business(input as never, branch)
-  } finally {
-    // What the barrier said stands, even where the user's code caught it and went on.
-    await branch.settle()
-  }
-}
-
-async function checkOutput(schema: StandardSchemaV1, returned: unknown): Promise<unknown> {
-  const result = await schema['~standard'].validate(returned)
-  if (result.issues === undefined) return result.value
+/** The compiler says the same of TypeScript; a participant in plain JavaScript must not turn out to lack its cancel in a rollback. */
+function kindOf(name: string, options: Given): ParticipantKind {
+  const given = (['action', 'try', 'deliver'] as const).filter((operation) => options[operation] !== undefined)
+  const [forward] = given
+  const kind = forward === 'try' ? 'tcc' : forward
+  const missing = kind === 'tcc' && operationsOf.tcc.some((operation) => typeof options[operation] !== 'function')
+  if (kind !== undefined && given.length === 1 && !missing) return kind
   throw new LockstepError('LOCKSTEP_CONFIGURATION', {
-    message: `The output does not fit its schema: ${result.issues
-      .map((issue) => issue.message)
-      .join('; ')
-      .slice(0, 500)}`,
-    outcome: 'unknown',
-    next: 'Mend the action or its output schema.',
-  })
-}
-
-/** What JSON would silently change or drop is an error here, not a surprise for the next step. */
-function asJson(value: unknown): Json {
-  return value === undefined || value === null ? null : (JSON.parse(canonicalJson(value)) as Json)
-}
-
-function outcomeOf(
-  error: unknown,
-  name: string,
-  branch: OpenBranch,
-  call: ParticipantCall,
-  surroundings: ParticipantSurroundings,
-): Outcome {
-  const verdict = verdictOf(error)
-  // A refusal promises that nothing happened. After the commit that would be a lie, so it is a failure like any other.
-  if (verdict !== null && !(verdict.kind === 'refused' && branch.state === 'committed')) return verdict
-  const message = verdict === null ? describe(error) : 'The operation was refused after branch.transact had committed.'
-  const fields = { participant: name, operation: branch.operation, transaction: call.transaction, branch: call.branch }
-  surroundings.logger.error({ ...fields, attempt: call.attempt, outcome: 'unknown' }, message)
-  return { kind: 'unknown', error: message }
-}
-
-function describe(error: unknown): string {
-  return isLockstepError(error) ? `${error.code}: ${error.message} ${error.next}` : messageOf(error)
-}
-
-function barrierNotUsed(name: string, operation: Operation): LockstepError {
-  return new LockstepError('LOCKSTEP_BARRIER_NOT_USED', {
-    message: `${name} ${operation} returned without branch.transact, so a repeat would do its work again.`,
+    message: `The participant ${name} must have either action, or try, confirm and cancel, or deliver.`,
+    next: 'Give it the operations of one kind; work for another kind of transaction is another participant.',
   })
 }

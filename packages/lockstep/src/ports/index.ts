@@ -1,4 +1,5 @@
 /** Contracts only: types and the prose that says what they promise. */
+export * from './alerts.ts'
 export * from './barrier-database.ts'
 export * from './json.ts'
 export * from './logger.ts'

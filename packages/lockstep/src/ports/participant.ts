@@ -35,12 +35,21 @@ export interface ParticipantCall {
  * `unknown`.
  */
 export interface ParticipantDefinition {
-  /** `<service>.<name>`. */
+  /** `<service>.<name>`; a check-back has the bare name of its service. */
   readonly name: string
   /** True when its operations take effect through `branch.transact`: repeats and surplus reversals are no-ops. */
   readonly barrier: boolean
   readonly operations: readonly Operation[]
   run(operation: Operation, input: Json, call: ParticipantCall, surroundings: ParticipantSurroundings): Promise<Outcome>
+}
+
+/** What answers for a service whether the local transaction of a message was committed: its one operation is `check`. */
+export interface CheckBackDefinition extends ParticipantDefinition {
+  readonly kind: 'check-back'
+}
+
+export function isCheckBack(definition: ParticipantDefinition): definition is CheckBackDefinition {
+  return (definition as Partial<CheckBackDefinition>).kind === 'check-back'
 }
 
 const verdictKey = Symbol.for('lockstep.verdict')

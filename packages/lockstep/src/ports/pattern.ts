@@ -27,12 +27,22 @@ export interface Transaction<Definition = unknown, State = unknown> {
   readonly endedAt: number | null
   /** When `advance` wants to be woken even if nothing else happens; null when only an outcome can move it. */
   readonly nextAt: number | null
-  /** The age alarm was given for this `ageFrom`. */
-  readonly alarmedFor: number | null
+  /** The age alert was given for this `ageFrom`. */
+  readonly alertedFor: number | null
   /** Recent attempts, oldest first. The coordinator moves older ones out to rows of their own. */
   readonly attempts: readonly AttemptRow[]
+  /** Services an instance must be able to call (law 11). Grows with the branches. */
+  readonly needs: readonly string[]
   readonly definition: Definition
   readonly state: State
+}
+
+/** A branch that an initiator registers before it starts the work of it. */
+export interface BranchPlan {
+  readonly name: string
+  /** Belongs to the pattern. */
+  readonly work: unknown
+  readonly needs: readonly string[]
 }
 
 export type OperatorAction = 'retry' | 'skip' | 'force-commit' | 'force-rollback'
@@ -60,9 +70,14 @@ export type Event = { readonly claim?: { readonly takeover: boolean } } & (
       readonly retryAt: number
       readonly missing: boolean
     }
-  | { readonly kind: 'decide'; readonly decision: 'commit' | 'rollback' }
+  | { readonly kind: 'decide'; readonly decision: Decision }
+  | { readonly kind: 'register'; readonly branch: BranchPlan }
+  /** The linked transaction that a `begin` command asked for is durable, or cannot be begun at all. */
+  | { readonly kind: 'begun'; readonly branch: string; readonly refusal: string | null }
   | { readonly kind: 'act'; readonly action: OperatorAction; readonly branch: string | null; readonly reason: string }
 )
+
+export type Decision = 'commit' | 'rollback'
 
 /** What must be durable before a call may leave (law 1). Begin is durable before anything. */
 export type CallNeeds = 'nothing' | 'status' | 'state'
@@ -80,12 +95,22 @@ export type Command =
       /** An operator wants it now: it leaves although the breaker of its endpoint is open. */
       readonly insists?: boolean
     }
-  /** Unfinished for ten minutes: a person should look. */
-  | { readonly kind: 'alarm'; readonly ageMs: number }
+  /** Begins a linked transaction, already decided, under an id made from this one's and the branch: once, however often asked. */
+  | { readonly kind: 'begin'; readonly branch: string; readonly body: LinkedBody }
+  /** A person should look. Given once per change of state, when it is durable. */
+  | { readonly kind: 'alert'; readonly alert: 'old' | 'undecided' | 'delivery-stuck'; readonly detail: string }
+
+/** A begin body without its id. */
+export interface LinkedBody {
+  readonly pattern: Pattern
+  readonly [key: string]: Json
+}
 
 export interface Advance<T extends Transaction = Transaction> {
   readonly transaction: T
   readonly commands: readonly Command[]
+  /** The event asked for what was so already, and has changed nothing. */
+  readonly repeated?: boolean
   /** Why the event was not accepted. The transaction is then unchanged by it. */
   readonly refusal?: { readonly code: ErrorCode; readonly message: string }
 }
@@ -111,8 +136,8 @@ export interface TargetDirectory {
   usesBarrier(target: string): boolean
   /** The service that an instance must be able to call, or null when a URL needs none. */
   serviceOf(target: string): string | null
-  /** Null when the target may be called; otherwise why not. */
-  refuses(target: string): string | null
+  /** Null when the target may be called; otherwise why not. A check-back is a URL, or the bare name of a service. */
+  refuses(target: string, as?: 'participant' | 'check-back'): string | null
   /** Null when the coordinator may call it; otherwise why not. Asked of what is a target at all. */
   forbids(target: string): string | null
 }
@@ -123,6 +148,8 @@ export interface Plan {
   readonly status: Status
   readonly needs: readonly string[]
   readonly deadlineMs: number | null
+  /** Nothing happens before this unless somebody decides; null when the work starts at once. */
+  readonly restsMs: number | null
 }
 
 export interface PatternMachine {
@@ -133,6 +160,8 @@ export interface PatternMachine {
   readonly deadlineRestsWhileHeld: boolean
   /** Checks the pattern's part of a begin body and lays out the work. Throws `LOCKSTEP_INVALID_REQUEST`. */
   plan(body: Readonly<Record<string, Json>>, targets: TargetDirectory): Plan
+  /** Checks the registration of a branch. Throws `LOCKSTEP_INVALID_REQUEST`, or `LOCKSTEP_ACTION_NOT_ALLOWED` where there is none. */
+  planBranch(body: Readonly<Record<string, Json>>, targets: TargetDirectory): BranchPlan
   /** Pure: the same arguments give the same answer, and no argument is changed. */
   advance(transaction: Transaction, event: Event, now: number): Advance
   describe(transaction: Transaction): Description

@@ -23,20 +23,24 @@ export interface Held {
 export interface OperatorColumns {
   readonly held: Held | null
   readonly deadlineAt: number | null
-  /** The age for alarm and hold starts here: the latest of begin, deadline and last resume. */
+  /** The age for alert and hold starts here: the latest of begin, deadline and last resume. */
   readonly ageFrom: number
 }
 
-/** What begin fixes for ever. */
-export interface Begun {
+/** What is to be done. It is laid down by begin, and grows with each branch that is registered before the decision. */
+export interface Work {
+  /** The pattern's own description: targets and inputs. */
+  readonly definition: string
+  /** Services an instance must be able to call (law 11), sorted, without duplicates. */
+  readonly needs: readonly string[]
+}
+
+/** What begin fixes for ever; its work may grow until the decision. */
+export interface Begun extends Work {
   readonly id: string
   readonly pattern: Pattern
   /** SHA-256, hex, of the canonical content (law 2). */
   readonly contentHash: string
-  /** The pattern's own description of the work: targets and inputs. Written once. */
-  readonly definition: string
-  /** Services an instance must be able to call (law 11), sorted, without duplicates. */
-  readonly needs: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly createdAt: number
   readonly traceparent: string | null
@@ -88,6 +92,11 @@ export interface AuditRow {
   readonly after: string
 }
 
+interface Grown {
+  /** Given only when the work has grown: the row keeps what it has otherwise, and large inputs are not written again. */
+  readonly work?: Work
+}
+
 interface EntryRows {
   /** Ignored where the row (transaction, branch, operation, number) exists: entries may be repeated. */
   readonly attempts?: readonly AttemptRow[]
@@ -105,7 +114,8 @@ export type Entry =
       readonly epoch: number
       readonly progress: Progress
       readonly hold?: Held
-    } & EntryRows)
+    } & Grown &
+      EntryRows)
   /** A decision or action by an instance that does not own it: claims in the same statement, epoch + 1. */
   | ({
       readonly kind: 'take'
@@ -114,7 +124,8 @@ export type Entry =
       readonly version: number
       readonly progress: Progress
       readonly operator?: OperatorColumns
-    } & EntryRows)
+    } & Grown &
+      EntryRows)
   /** Hold or resume: only the operator's columns, and `nextAt` where the row has no owner. */
   | ({
       readonly kind: 'mark'

@@ -1,5 +1,6 @@
 export * from './canonical-json.ts'
 export * from './checker.ts'
+export * from './coordination.ts'
 export * from './duration.ts'
 export * from './headers.ts'
 export * from './limits.ts'

@@ -65,8 +65,8 @@ describe('canonical JSON', () => {
   it('is the same for equal content in any order, and comes back equal', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
-        const unsafe = JSON.stringify(value).match(/\d{17}/) !== null
-        if (unsafe) return
+        // What JavaScript cannot hold exactly is refused, and has tests of its own.
+        fc.pre(!JSON.stringify(value).match(/\d{16}/))
         const text = canonicalJson(value)
         expect(canonicalJson(JSON.parse(text))).toBe(text)
         expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)))

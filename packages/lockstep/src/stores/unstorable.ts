@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts'
-import type { Entry, OperatorColumns } from '../ports/index.ts'
+import type { Entry, OperatorColumns, Work } from '../ports/index.ts'
 
 /**
  * Why no store can hold this entry, or null. The rule is the same everywhere, so that a program which works on one
@@ -31,22 +31,29 @@ function partsOf(entry: Entry): readonly object[] {
   switch (entry.kind) {
     case 'insert': {
       const { row } = entry
-      parts.push(row, row.needs, row.labels, Object.keys(row.labels))
+      pushWork(parts, row)
+      parts.push(row.labels, Object.keys(row.labels))
       if (row.held !== null) parts.push(row.held)
       return parts
     }
     case 'advance':
       parts.push(entry.progress)
       if (entry.hold !== undefined) parts.push(entry.hold)
+      if (entry.work !== undefined) pushWork(parts, entry.work)
       return parts
     case 'take':
       parts.push(entry.progress)
       if (entry.operator !== undefined) pushOperator(parts, entry.operator)
+      if (entry.work !== undefined) pushWork(parts, entry.work)
       return parts
     case 'mark':
       pushOperator(parts, entry.operator)
       return parts
   }
+}
+
+function pushWork(parts: object[], work: Work): void {
+  parts.push(work, work.needs)
 }
 
 function pushOperator(parts: object[], operator: OperatorColumns): void {

@@ -2,11 +2,16 @@ import type { Command, Held, Transaction } from '../ports/index.ts'
 import { barrierRetentionMs } from '../protocol/limits.ts'
 
 /** Law 9: no count of attempts ends anything. Age does: first a person is told, then the transaction is held. */
-export const alarmAfterMs = 10 * 60_000
+export const alertAfterMs = 10 * 60_000
 export const holdAfterMs = 24 * 3_600_000
 
 export function hold(reason: string, now: number, detail: string | null): Held {
   return { reason, since: now, by: 'lockstep', detail }
+}
+
+/** Held by nobody yet: the first reason stands. */
+export function heldOnce<T extends Transaction>(transaction: T, reason: string, detail: string, now: number): T {
+  return transaction.held === null ? { ...transaction, held: hold(reason, now, detail) } : transaction
 }
 
 /** Nobody knows any more what ran: no call may leave on its own. */
@@ -14,22 +19,24 @@ export function isOlderThanBarrier(transaction: Transaction, now: number): boole
   return now >= transaction.createdAt + barrierRetentionMs
 }
 
-export function isTooOld(transaction: Transaction, now: number): boolean {
-  return now >= transaction.ageFrom + holdAfterMs
+export function isTooOld(ageFrom: number, now: number): boolean {
+  return now >= ageFrom + holdAfterMs
 }
 
-/** The alarm, once per `ageFrom`: a resume starts the age again and may alarm again. */
-export function ageAlarm<T extends Transaction>(transaction: T, now: number): { transaction: T; commands: Command[] } {
-  const due = now >= transaction.ageFrom + alarmAfterMs && transaction.alarmedFor !== transaction.ageFrom
+/** The alert, once per `ageFrom`: a resume starts the age again and may alert again. */
+export function ageAlert<T extends Transaction>(
+  transaction: T,
+  ageFrom: number,
+  now: number,
+): { transaction: T; commands: Command[] } {
+  const due = now >= ageFrom + alertAfterMs && transaction.alertedFor !== ageFrom
   if (!due) return { transaction, commands: [] }
-  return {
-    transaction: { ...transaction, alarmedFor: transaction.ageFrom },
-    commands: [{ kind: 'alarm', ageMs: now - transaction.ageFrom }],
-  }
+  const detail = `unfinished for ${Math.floor((now - ageFrom) / 60_000)} minutes`
+  const alert = transaction.status === 'prepared' ? ('undecided' as const) : ('old' as const)
+  return { transaction: { ...transaction, alertedFor: ageFrom }, commands: [{ kind: 'alert', alert, detail }] }
 }
 
 /** The next moment at which age alone changes something. */
-export function nextAgeAt(transaction: Transaction): number {
-  const alarmed = transaction.alarmedFor === transaction.ageFrom
-  return transaction.ageFrom + (alarmed ? holdAfterMs : alarmAfterMs)
+export function nextAgeAt(transaction: Transaction, ageFrom: number): number {
+  return ageFrom + (transaction.alertedFor === ageFrom ? holdAfterMs : alertAfterMs)
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { memoryBarrier, memoryDatabase } from '../adapters/memory-database.ts'
 import { nodeEnvironment } from '../environment/node.ts'
+import { checkBack } from '../participant/check-back.ts'
 import { participant } from '../participant/participant.ts'
 import type { Call, ParticipantDefinition } from '../ports/index.ts'
 import { httpTransport } from './http/http-transport.ts'
@@ -29,6 +30,8 @@ const rude: ParticipantDefinition = {
   operations: ['action'],
   run: () => Promise.reject(new Error('not how it is done')),
 }
+
+const check = checkBack('bank-a', { pool: db })
 
 function inProcess(participants: readonly ParticipantDefinition[] = [debit, silent, rude]) {
   return inProcessTransport({ participants, environment: nodeEnvironment, barrierDatabases: [memoryBarrier()] })
@@ -82,8 +85,21 @@ describe('the in-process transport', () => {
     expect(await transport.call(call)).toMatchObject({ kind: 'unknown', unreached: true })
   })
 
+  it('asks a check-back by the bare name of its service', async () => {
+    const transport = inProcess([debit, check])
+    const asked = { ...call, target: 'bank-a', operation: 'check', branch: '_local' } as const
+    expect([transport.canCall('bank-a'), await transport.call(asked)]).toEqual([
+      true,
+      { kind: 'done', output: { decision: 'rollback' } },
+    ])
+    expect(await transport.call({ ...asked, operation: 'action' })).toMatchObject({ kind: 'unknown' })
+    expect(await inProcess().call(asked)).toMatchObject({ kind: 'unknown', unreached: true })
+  })
+
   it('refuses two participants of one name', () => {
-    expect(() => inProcess([debit, debit])).toThrowError(expect.objectContaining({ code: 'LOCKSTEP_CONFIGURATION' }))
+    for (const one of [debit, check]) {
+      expect(() => inProcess([one, one])).toThrowError(expect.objectContaining({ code: 'LOCKSTEP_CONFIGURATION' }))
+    }
   })
 })
 
@@ -134,7 +150,40 @@ describe('routing', () => {
     expect(about('http://127.0.0.1:1/ab')).toEqual([false, null, false])
     expect(about('http://u:p@127.0.0.1:1/a/x')).toEqual([false, null, false])
     expect(about('bank-z.debit')).toEqual([false, 'bank-z', true])
-    expect(about('nonsense')).toEqual([false, null, false])
+    expect(about('nonsense')).toEqual([false, 'nonsense', false])
+    expect(about('non sense')).toEqual([false, null, false])
+  })
+
+  it('tells a begin what its check-back is: a URL, or the bare name of a service', () => {
+    const directory = targetDirectory({ participants: [debit, check], services, urls: 'registered' })
+    const about = (target: string) => [
+      directory.usesBarrier(target),
+      directory.serviceOf(target),
+      directory.refuses(target, 'check-back'),
+      directory.forbids(target),
+    ]
+    expect(about('bank-a')).toEqual([true, 'bank-a', null, null])
+    expect(about('orders')).toEqual([false, 'orders', null, null])
+    expect(about('http://127.0.0.1:1/a/check')).toEqual([true, 'bank-a', null, null])
+    expect(directory.forbids('http://127.0.0.1:1/b')).toContain('registered')
+    expect(targetDirectory({ services }).usesBarrier('bank-a')).toBe(true)
+    for (const wrong of ['bank-a.debit', 'rabbitmq:paid', '_local', '', 'ftp://x/y', `${'a'.repeat(65)}`]) {
+      expect([wrong, directory.refuses(wrong, 'check-back')]).toEqual([
+        wrong,
+        expect.stringContaining('name of a service'),
+      ])
+    }
+    expect(directory.refuses('http://u:p@x/', 'check-back')).toContain('credentials')
+    // The very same name is nothing that a step or a delivery could call.
+    for (const as of [undefined, 'participant'] as const)
+      expect(directory.refuses('bank-a', as)).toContain('<service>.<name>')
+  })
+
+  it('tells a begin that a broker is not configured, and what is possible', () => {
+    const directory = targetDirectory({ participants: [debit], services })
+    expect(directory.refuses('rabbitmq:order-paid')).toMatch(/https URL.*<service>\.<name>.*no broker.*"rabbitmq"/)
+    expect(directory.refuses('rabbitmq:order.paid')).toContain('"rabbitmq"')
+    for (const other of ['ftp://x/y', 'nonsense', ':x']) expect(directory.refuses(other)).not.toContain('broker')
   })
 
   it('forbids public addresses that nobody has registered, and no private ones', () => {

@@ -15,6 +15,7 @@ import { barrierRetentionMs, durationMs } from '../protocol/index.ts'
 import { participantsByName } from './participants-by-name.ts'
 
 export interface InProcessOptions {
+  /** Check-backs too: they are called by the name of their service. */
   readonly participants: readonly ParticipantDefinition[]
   readonly environment: Environment
   readonly barrierDatabases: readonly BarrierDatabase[]

@@ -1,5 +1,6 @@
 import type { ParticipantDefinition, TargetDirectory } from '../ports/index.ts'
-import { isUrlTarget, splitParticipantName } from '../protocol/index.ts'
+import { isCheckBack } from '../ports/index.ts'
+import { isServiceName, isUrlTarget, splitParticipantName } from '../protocol/index.ts'
 import type { ServiceSettings } from './http/services.ts'
 import { ServiceDirectory } from './http/services.ts'
 
@@ -15,19 +16,21 @@ export function targetDirectory(options: TargetDirectoryOptions): TargetDirector
   const participants = new Map((options.participants ?? []).map((participant) => [participant.name, participant]))
   const services = new ServiceDirectory(options.services ?? new Map())
   const { urls = 'any' } = options
+  const isParticipant = (target: string): boolean => {
+    const known = participants.get(target)
+    return known === undefined ? splitParticipantName(target) !== null : !isCheckBack(known)
+  }
   return {
     usesBarrier: (target) => participants.get(target)?.barrier ?? services.serviceOf(target)?.barrier ?? false,
-    serviceOf: (target) =>
-      services.serviceOf(target)?.name ??
-      (isUrlTarget(target) ? null : (splitParticipantName(target)?.service ?? null)),
-    refuses(target) {
+    serviceOf: (target) => services.serviceOf(target)?.name ?? serviceNameIn(target),
+    refuses(target, as = 'participant') {
       if (isUrlTarget(target)) {
         return services.destination(target, 'check') === null
           ? 'must be an http or https URL without credentials'
           : null
       }
-      if (participants.has(target) || splitParticipantName(target) !== null) return null
-      return 'must be an http or https URL, or a participant as <service>.<name>'
+      if (as === 'check-back') return isServiceName(target) ? null : noCheckBack
+      return isParticipant(target) ? null : noParticipant(target)
     },
     forbids(target) {
       const destination = isUrlTarget(target) ? services.destination(target, 'check') : null
@@ -36,4 +39,19 @@ export function targetDirectory(options: TargetDirectoryOptions): TargetDirector
       return destination.isPublic ? 'is a public address, and lies under no registered service' : null
     },
   }
+}
+
+/** The service that a target names by itself: before the dot of a participant, or all of it for a check-back. */
+function serviceNameIn(target: string): string | null {
+  if (isUrlTarget(target)) return null
+  return splitParticipantName(target)?.service ?? (isServiceName(target) ? target : null)
+}
+
+const noCheckBack = 'must be an http or https URL, or the bare name of a service, whose check-back it then is'
+
+/** `<broker>:<topic>` is how a delivery names a broker, so the words must not leave a person to look for a mistake in the name. */
+function noParticipant(target: string): string {
+  const possible = 'must be an http or https URL, or a participant as <service>.<name>'
+  const broker = /^([A-Za-z0-9._~-]{1,64}):(?!\/\/)/.exec(target)?.[1]
+  return broker === undefined ? possible : `${possible}; no broker is configured under the name "${broker}"`
 }

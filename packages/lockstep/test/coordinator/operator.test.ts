@@ -1,6 +1,6 @@
 /** What an operator does, on the instance that drives the saga and on another one, and what is written down of it. */
 import { describe, expect, it } from 'vitest'
-import type { ActionRequest } from '../../src/coordinator/actions.ts'
+import type { ActionRequest } from '../../src/protocol/index.ts'
 import { body, done, errorOf, type Instance, never, refused, unknown, World } from './world.ts'
 
 type Action = ActionRequest['action']

@@ -50,7 +50,7 @@ export class SagaRun {
   commands: readonly Command[] = []
   refusal: Advance['refusal']
   jitter = 0.5
-  alarms = 0
+  alerts = 0
   /** Calls that are out, by branch: there is never a second one. */
   readonly #out = new Map<string, string>()
 
@@ -68,8 +68,9 @@ export class SagaRun {
       ageFrom: Math.max(beganAt, deadlineAt ?? 0),
       endedAt: null,
       nextAt: beganAt,
-      alarmedFor: null,
+      alertedFor: null,
       attempts: [],
+      needs: plan.needs,
       definition: plan.definition,
       state: plan.state,
     } as Saga
@@ -84,7 +85,7 @@ export class SagaRun {
     this.commands = advanced.commands
     this.refusal = advanced.refusal
     for (const command of advanced.commands) if (command.kind === 'call') this.#leave(command)
-    this.alarms += advanced.commands.filter((command) => command.kind === 'alarm').length
+    this.alerts += advanced.commands.filter((command) => command.kind === 'alert').length
     return this
   }
 

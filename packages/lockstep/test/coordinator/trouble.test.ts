@@ -16,7 +16,7 @@ describe('a row that this version cannot drive', () => {
       pattern: 'saga' as const,
       definition: JSON.stringify({ input: null, steps: [] }),
       status: 'committing' as const,
-      state: JSON.stringify({ state: { steps: [], missingFrom: null }, attempts: [], alarmedFor: null, spilled: 0 }),
+      state: JSON.stringify({ state: { steps: [], missingFrom: null }, attempts: [], alertedFor: null, spilled: 0 }),
       reason: null,
       createdAt: due,
       updatedAt: due,
@@ -157,7 +157,7 @@ describe('time', () => {
     await world.time.advance(60_000)
     expect((await errorOf(coordinator.get('t'))).code).toBe('LOCKSTEP_EXPIRED')
   })
-  it('what nobody answers alarms after ten minutes, and is held after 24 hours', async () => {
+  it('what nobody answers alerts after ten minutes, and is held after 24 hours', async () => {
     const world = new World()
     const { coordinator, warnings } = await world.start()
     world.participants.on('bank.a', () => unknown())

@@ -1,8 +1,7 @@
 /** A store, coordinators over it, and participants whose answers a test chooses; everything under one virtual clock. */
-import { type CoordinatorOptions, createCoordinator } from '../../src/compose.ts'
-import type { BeginBody } from '../../src/coordinator/begin-body.ts'
-import type { Coordinator } from '../../src/coordinator/coordinator.ts'
+import { type CoordinatorOptions, createCoordinator, type EmbeddedCoordinator } from '../../src/compose.ts'
 import { LockstepError } from '../../src/errors.ts'
+import type { BeginBody } from '../../src/protocol/index.ts'
 import type {
   Call,
   Entry,
@@ -95,7 +94,7 @@ export function watched(rows: TransactionStore): WatchedStore {
 }
 
 export interface Instance {
-  readonly coordinator: Coordinator
+  readonly coordinator: EmbeddedCoordinator
   readonly store: WatchedStore
   readonly failures: unknown[]
   readonly warnings: string[]

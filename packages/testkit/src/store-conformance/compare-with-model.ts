@@ -14,6 +14,8 @@ export interface ModelComparison {
 const everyStore = [
   ...['insert', 'advance', 'take', 'mark'].flatMap((kind) => [`${kind}:applied`, `${kind}:invalid`]),
   ...['insert:exists', 'advance:stale', 'take:stale', 'mark:stale'],
+  ...['advance', 'take'].flatMap((kind) => ['applied', 'stale', 'invalid'].map((end) => `${kind} with work:${end}`)),
+  ...['repeat with work:applied', 'late with work:stale'],
   ...['repeat:applied', 'repeat:exists', 'repeat:stale', 'late:applied', 'late:stale'],
   ...['claim:free', 'claim:takeover', 'claim:missing', 'claim:own'],
   ...['heartbeat:held', 'heartbeat:none', 'resign'],

@@ -1,4 +1,4 @@
-import type { AttemptRow, Entry, OperatorColumns, Progress, StoredTransaction } from 'lockstep/ports'
+import type { AttemptRow, Entry, OperatorColumns, Progress, StoredTransaction, Work } from 'lockstep/ports'
 import { type EntryPlan, labelNames, labelValues, largeText, owners, services } from './model-commands.ts'
 import { awkwardIds, awkwardTexts } from './payload-cases.ts'
 import { audit, begun, dayMs, held } from './sample-rows.ts'
@@ -19,11 +19,12 @@ export function entryFromPlan(plan: EntryPlan, row: StoredTransaction | undefine
       return { kind: 'insert', row: insertRow(plan, id, now), ...rows }
     case 'advance': {
       const hold = plan.hold ? { hold: held('too-old') } : {}
-      return { kind: 'advance', id, epoch, progress: progressOf(plan, now), ...hold, ...rows }
+      return { kind: 'advance', id, epoch, progress: progressOf(plan, now), ...hold, ...grownBy(plan), ...rows }
     }
     case 'take': {
       const operator = plan.operator === 'keep' ? {} : { operator: operatorOf(plan) }
-      return { kind: 'take', id, epoch, version, progress: progressOf(plan, now), ...operator, ...rows }
+      const progress = progressOf(plan, now)
+      return { kind: 'take', id, epoch, version, progress, ...operator, ...grownBy(plan), ...rows }
     }
     case 'mark':
       return { kind: 'mark', id, version, operator: operatorOf(plan), nextAt: nextAtOf(plan, now), ...rows }
@@ -36,12 +37,24 @@ function insertRow(plan: EntryPlan, id: string, now: number) {
     ...progressOf(plan, now),
     pattern: plan.order % 2 === 0 ? 'saga' : 'tcc',
     definition: textOf(plan),
-    needs: plan.needs.map((need) => services[need] ?? ''),
+    needs: needsOf(plan),
     labels: Object.fromEntries(labels),
     createdAt: plan.order,
     held: plan.hold ? held('begun-held') : null,
     deadlineAt: plan.order,
   })
+}
+
+/** Not the text that the entry's other columns get, so that a store which takes one for the other is found out. */
+function grownBy(plan: EntryPlan): { work?: Work } {
+  if (plan.work === 'none') return {}
+  if (plan.work === 'broken') return { work: { definition: 'a\0b', needs: needsOf(plan) } }
+  const definition = plan.text === largeText ? `${mebibyte}.` : awkwardTexts[(plan.text + 1) % awkwardTexts.length]
+  return { work: { definition: definition ?? '', needs: needsOf(plan) } }
+}
+
+function needsOf(plan: EntryPlan): string[] {
+  return plan.needs.map((need) => services[need] ?? '')
 }
 
 function progressOf(plan: EntryPlan, now: number): Progress {

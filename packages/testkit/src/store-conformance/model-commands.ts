@@ -22,6 +22,8 @@ export interface EntryPlan {
   readonly text: number
   readonly attempts: readonly number[]
   readonly audit: boolean
+  /** Whether an advance or a take brings work, and whether that can be stored. */
+  readonly work: 'none' | 'grown' | 'broken'
   readonly broken: boolean
 }
 
@@ -84,6 +86,11 @@ const entry: fc.Arbitrary<EntryPlan> = fc.record({
   text: fc.oneof({ weight: 60, arbitrary: index(awkwardTexts) }, { weight: 1, arbitrary: fc.constant(largeText) }),
   attempts: fc.uniqueArray(fc.nat({ max: 4 }), { maxLength: 2 }),
   audit: rarely,
+  work: fc.oneof(
+    { weight: 24, arbitrary: fc.constant('none' as const) },
+    { weight: 12, arbitrary: fc.constant('grown' as const) },
+    { weight: 1, arbitrary: fc.constant('broken' as const) },
+  ),
   broken: fc.integer({ min: 0, max: 39 }).map((draw) => draw === 0),
 })
 

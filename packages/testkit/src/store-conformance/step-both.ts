@@ -69,7 +69,15 @@ async function commit(comparison: Comparison, command: Extract<Command, { kind: 
   const number = comparison.sent.length + 1
   comparison.sent.push({ batch, instance, number })
   const results = await both(comparison, (store) => store.commit(batch, { instance, number, repeat: false }))
-  for (const [index, result] of results.entries()) comparison.reached.add(`${batch[index]?.kind}:${result.kind}`)
+  for (const [index, result] of results.entries()) {
+    const entry = batch[index]
+    comparison.reached.add(`${entry?.kind}:${result.kind}`)
+    if (hasWork(entry)) comparison.reached.add(`${entry?.kind} with work:${result.kind}`)
+  }
+}
+
+function hasWork(entry: Entry | undefined): boolean {
+  return entry !== undefined && 'work' in entry
 }
 
 async function repeat(comparison: Comparison, { back }: Extract<Command, { kind: 'repeat' }>): Promise<void> {
@@ -77,7 +85,11 @@ async function repeat(comparison: Comparison, { back }: Extract<Command, { kind:
   if (sent === undefined) return
   const { batch, instance, number } = sent
   const results = await both(comparison, (store) => store.commit(batch, { instance, number, repeat: true }))
-  for (const result of results) comparison.reached.add(`${back === 0 ? 'repeat' : 'late'}:${result.kind}`)
+  const sort = back === 0 ? 'repeat' : 'late'
+  for (const [index, result] of results.entries()) {
+    comparison.reached.add(`${sort}:${result.kind}`)
+    if (hasWork(batch[index])) comparison.reached.add(`${sort} with work:${result.kind}`)
+  }
 }
 
 async function claim(comparison: Comparison, command: Extract<Command, { kind: 'claim' }>): Promise<void> {

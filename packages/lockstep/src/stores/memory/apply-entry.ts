@@ -1,5 +1,13 @@
 import { mutant } from '#mutant'
-import type { AttemptRow, Entry, EntryResult, OperatorColumns, Progress, StoredTransaction } from '../../ports/index.ts'
+import type {
+  AttemptRow,
+  Entry,
+  EntryResult,
+  OperatorColumns,
+  Progress,
+  StoredTransaction,
+  Work,
+} from '../../ports/index.ts'
 import { idOf, unstorable } from '../unstorable.ts'
 import { copyRow, type MemoryRow, type MemoryState, operatorColumnsOf, type WriteMark } from './memory-rows.ts'
 
@@ -50,9 +58,9 @@ function changed(stored: MemoryRow | undefined, entry: Change, mark: WriteMark):
     return { ...stored, row: next, operatorMark: mark }
   }
   const taken = entry.kind === 'take'
-  const next = { ...row, ...progressOf(entry.progress), epoch: row.epoch + (taken ? 1 : 0), version: row.version + 1 }
-  const operator = operatorAfter(row, entry)
-  return { ...stored, row: { ...next, ...operator }, ownerMark: mark }
+  const decided = { ...operatorAfter(row, entry), epoch: row.epoch + (taken ? 1 : 0), version: row.version + 1 }
+  const next = { ...row, ...workOf(entry.work ?? row), ...progressOf(entry.progress), ...decided }
+  return { ...stored, row: next, ownerMark: mark }
 }
 
 function matches(stored: MemoryRow, entry: Change, mark: WriteMark): boolean {
@@ -68,6 +76,10 @@ function matches(stored: MemoryRow, entry: Change, mark: WriteMark): boolean {
 function progressOf(progress: Progress): Progress {
   const { status, state, reason, updatedAt, endedAt, nextAt, owner } = progress
   return { status, state, reason, updatedAt, endedAt, nextAt, owner }
+}
+
+function workOf({ definition, needs }: Work): Work {
+  return { definition, needs: [...needs] }
 }
 
 function operatorAfter(row: StoredTransaction, entry: Extract<Change, { kind: 'advance' | 'take' }>): OperatorColumns {

@@ -1,5 +1,10 @@
 type Column = readonly [name: string, type: 'text' | 'bigint' | 'boolean']
 
+const work: readonly Column[] = [
+  ['definition', 'text'],
+  ['needs', 'text'],
+]
+
 const progress: readonly Column[] = [
   ['status', 'text'],
   ['state', 'text'],
@@ -25,8 +30,7 @@ export const batchColumns = {
     ['id', 'text'],
     ['pattern', 'text'],
     ['content_hash', 'text'],
-    ['definition', 'text'],
-    ['needs', 'text'],
+    ...work,
     ['labels', 'text'],
     ['created_at', 'bigint'],
     ['traceparent', 'text'],
@@ -39,6 +43,7 @@ export const batchColumns = {
     ['epoch', 'bigint'],
     ['version', 'bigint'],
     ['sets_operator', 'boolean'],
+    ...work,
     ...progress,
     ...operator,
   ],

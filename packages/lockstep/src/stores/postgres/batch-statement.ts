@@ -35,12 +35,22 @@ select * from applied`
 
 const insertValue = (name: string): string => (name === 'needs' ? 'needs::text[]' : name)
 
+/**
+ * The row's own value where the work has not grown: a large definition stays where it is, for PostgreSQL writes no text again
+ * that it stored apart and finds unchanged. No index holds these columns, so even growth leaves the indexes alone.
+ */
+const workAssignments = [
+  'definition = coalesce(updates.definition, t.definition)',
+  'needs = coalesce(updates.needs::text[], t.needs)',
+]
+
 const isMark = "updates.kind = 'mark'"
 const progressColumns = ['status', 'state', 'reason', 'updated_at', 'ended_at', 'owner']
 const heldColumns = ['held_reason', 'held_since', 'held_by', 'held_detail']
 const clockColumns = ['deadline_at', 'age_from']
 
 const assignments = [
+  ...workAssignments,
   ...progressColumns.map((name) => `${name} = case when ${isMark} then t.${name} else updates.${name} end`),
   // An owner's write holds only what nothing holds yet; an operator's replaces what is there.
   ...heldColumns.map(

@@ -1,4 +1,4 @@
-import type { Entry, Held, OperatorColumns, Progress } from '../../ports/index.ts'
+import type { Entry, Held, OperatorColumns, Progress, Work } from '../../ports/index.ts'
 import { idOf } from '../unstorable.ts'
 import { type BatchPart, batchColumns, batchParts } from './batch-columns.ts'
 
@@ -36,8 +36,7 @@ function addEntry(rows: Rows, entry: Entry): void {
 
 function insertRow(row: Extract<Entry, { kind: 'insert' }>['row']): Value[] {
   const labels = Object.keys(row.labels).length === 0 ? null : JSON.stringify(row.labels)
-  const needs = arrayLiteral(row.needs)
-  const begun = [row.id, row.pattern, row.contentHash, row.definition, needs, labels, row.createdAt, row.traceparent]
+  const begun = [row.id, row.pattern, row.contentHash, ...workValues(row), labels, row.createdAt, row.traceparent]
   return [...begun, ...progressValues(row), ...operatorValues(row)]
 }
 
@@ -46,18 +45,25 @@ function updateRow(entry: Exclude<Entry, { kind: 'insert' }>): Value[] {
   switch (kind) {
     case 'advance': {
       const held = [...heldValues(entry.hold ?? null), null, null]
-      return [kind, id, entry.epoch, null, false, ...progressValues(entry.progress), ...held]
+      const work = workValues(entry.work ?? null)
+      return [kind, id, entry.epoch, null, false, ...work, ...progressValues(entry.progress), ...held]
     }
     case 'take': {
       const operator = entry.operator ? operatorValues(entry.operator) : [null, null, null, null, null, null]
       const sets = entry.operator !== undefined
-      return [kind, id, entry.epoch, entry.version, sets, ...progressValues(entry.progress), ...operator]
+      const work = workValues(entry.work ?? null)
+      return [kind, id, entry.epoch, entry.version, sets, ...work, ...progressValues(entry.progress), ...operator]
     }
     case 'mark': {
       const progress = [null, null, null, null, null, entry.nextAt, null]
-      return [kind, id, null, entry.version, true, ...progress, ...operatorValues(entry.operator)]
+      return [kind, id, null, entry.version, true, ...workValues(null), ...progress, ...operatorValues(entry.operator)]
     }
   }
+}
+
+/** Null where the work has not grown: the row keeps what it has. */
+function workValues(work: Work | null): Value[] {
+  return work === null ? [null, null] : [work.definition, arrayLiteral(work.needs)]
 }
 
 function progressValues(progress: Progress): Value[] {

@@ -1,4 +1,13 @@
-import type { AttemptRow, AuditRow, Entry, EntryResult, Held, OperatorColumns, Progress } from '../../ports/index.ts'
+import type {
+  AttemptRow,
+  AuditRow,
+  Entry,
+  EntryResult,
+  Held,
+  OperatorColumns,
+  Progress,
+  Work,
+} from '../../ports/index.ts'
 import { storedFrom } from '../sql-row.ts'
 import { idOf } from '../unstorable.ts'
 import type { DecidedValues, EntryAnswer, EntryRows, SqlValue } from './worker-messages.ts'
@@ -36,7 +45,12 @@ function valuesOf(entry: Entry): SqlValue[] {
     case 'insert':
       return insertValues(entry)
     case 'advance':
-      return [entry.epoch, ...progressValues(entry.progress), ...heldValues(entry.hold ?? null)]
+      return [
+        entry.epoch,
+        ...progressValues(entry.progress),
+        ...heldValues(entry.hold ?? null),
+        ...workValues(entry.work ?? null),
+      ]
     case 'take':
       return [
         entry.epoch,
@@ -44,6 +58,7 @@ function valuesOf(entry: Entry): SqlValue[] {
         ...progressValues(entry.progress),
         entry.operator ? 1 : 0,
         ...operatorValues(entry.operator ?? null),
+        ...workValues(entry.work ?? null),
       ]
     case 'mark':
       return [entry.version, entry.nextAt, ...operatorValues(entry.operator)]
@@ -52,16 +67,12 @@ function valuesOf(entry: Entry): SqlValue[] {
 
 function insertValues({ row }: Extract<Entry, { kind: 'insert' }>): SqlValue[] {
   const labels = Object.keys(row.labels).length === 0 ? null : JSON.stringify(row.labels)
-  const begun = [
-    row.pattern,
-    row.contentHash,
-    row.definition,
-    JSON.stringify(row.needs),
-    labels,
-    row.createdAt,
-    row.traceparent,
-  ]
+  const begun = [row.pattern, row.contentHash, ...workValues(row), labels, row.createdAt, row.traceparent]
   return [...begun, ...progressValues(row), ...operatorValues(row)]
+}
+
+function workValues(work: Work | null): SqlValue[] {
+  return work === null ? [null, null] : [work.definition, JSON.stringify(work.needs)]
 }
 
 function progressValues(progress: Progress): SqlValue[] {

@@ -10,6 +10,13 @@ import { decidedColumns, markColumns, storedColumns } from '../sql-row.ts'
 const notYetWritten = '(owner_mark_instance is not ?2 or owner_mark_number < ?3)'
 const owned = 'owner_mark_instance = ?2, owner_mark_number = ?3, version = version + 1'
 
+/**
+ * Work is null where it has not grown. SQLite writes the pages of a row that change, whether or not a column is named, so
+ * a statement that leaves these out would write no less.
+ */
+const grown = (definition: string, needs: string): string =>
+  `definition = coalesce(${definition}, definition), needs = coalesce(${needs}, needs)`
+
 export const insertSql = `insert into lockstep_transactions (
   id, owner_mark_instance, owner_mark_number, pattern, content_hash, definition, needs, labels, created_at, traceparent,
   status, state, reason, updated_at, ended_at, next_at, owner,
@@ -23,6 +30,7 @@ export const advanceSql = `update lockstep_transactions set
   held_since = case when held_reason is null then ?13 else held_since end,
   held_by = case when held_reason is null then ?14 else held_by end,
   held_detail = case when held_reason is null then ?15 else held_detail end,
+  ${grown('?16', '?17')},
   ${owned}
 where id = ?1 and epoch = ?4 and expired = 0 and ${notYetWritten}
 returning ${decidedColumns}`
@@ -32,6 +40,7 @@ export const takeSql = `update lockstep_transactions set
   held_reason = iif(?13, ?14, held_reason), held_since = iif(?13, ?15, held_since),
   held_by = iif(?13, ?16, held_by), held_detail = iif(?13, ?17, held_detail),
   deadline_at = iif(?13, ?18, deadline_at), age_from = iif(?13, ?19, age_from),
+  ${grown('?20', '?21')},
   epoch = epoch + 1, ${owned}
 where id = ?1 and epoch = ?4 and version = ?5 and expired = 0 and ${notYetWritten}
 returning ${decidedColumns}`

@@ -1,4 +1,5 @@
-import type { Advance, Event } from '../../ports/index.ts'
+import type { Event } from '../../ports/index.ts'
+import { notAllowed, type Refused } from '../refusal.ts'
 import type { Saga, StepState } from './definition.ts'
 import { mustBeReversed } from './reach.ts'
 import { positionOf, rollBack, withStep } from './roll-back.ts'
@@ -9,7 +10,7 @@ import { positionOf, rollBack, withStep } from './roll-back.ts'
  */
 
 type ActEvent = Extract<Event, { kind: 'act' }>
-type Acted = { readonly saga: Saga } | { readonly refusal: NonNullable<Advance['refusal']> }
+type Acted = { readonly saga: Saga } | Refused
 
 export function act(saga: Saga, event: ActEvent): Acted {
   if (saga.endedAt !== null) return notAllowed(`Saga ${saga.id} has ended as ${saga.status}.`)
@@ -29,10 +30,6 @@ export function act(saga: Saga, event: ActEvent): Acted {
         ? { saga: rollBack(saga, { branch: null, body: { code: 'forced', reason: event.reason } }) }
         : { saga: skipAll(saga, (step, at) => isOwed(saga, step, at)) }
   }
-}
-
-function notAllowed(message: string): Acted {
-  return { refusal: { code: 'LOCKSTEP_ACTION_NOT_ALLOWED', message } }
 }
 
 /** One attempt now, of one step or of all that wait. A spent limit stays spent: only a resume gives a fresh one. */

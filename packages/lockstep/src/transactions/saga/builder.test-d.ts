@@ -1,13 +1,13 @@
 /** Compiled, never run: each `@ts-expect-error` is a mistake that the types must catch. */
 import { z } from 'zod'
-import type { Coordinator } from '../../coordinator/coordinator.ts'
+import type { EmbeddedCoordinator } from '../../compose.ts'
 import { participant } from '../../participant/index.ts'
 import { saga } from './builder.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const holds = <_T extends true>(): void => {}
 
-declare const coordinator: Coordinator
+declare const coordinator: EmbeddedCoordinator
 const transferInput = z.object({ from: z.string(), to: z.string(), amount: z.number() })
 const creditInput = z.object({ to: z.string(), receipt: z.string() })
 

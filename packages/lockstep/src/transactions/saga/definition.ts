@@ -47,5 +47,3 @@ export interface SagaState {
 }
 
 export type Saga = Transaction<SagaDefinition, SagaState>
-
-export const defaultStepTimeoutMs = 10_000

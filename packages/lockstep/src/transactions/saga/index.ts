@@ -1,6 +1,6 @@
 import type { PatternMachine } from '../../ports/index.ts'
 import { describe } from './describe.ts'
-import { plan } from './plan.ts'
+import { plan, planBranch } from './plan.ts'
 import { advance } from './saga.ts'
 
 /** The saga, as the coordinator drives it. */
@@ -9,6 +9,7 @@ export const sagaPattern: PatternMachine = {
   bodyKeys: ['steps', 'concurrent', 'deadline'],
   deadlineRestsWhileHeld: true,
   plan,
+  planBranch,
   advance,
   describe,
 }

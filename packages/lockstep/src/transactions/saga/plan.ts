@@ -1,15 +1,15 @@
+import { LockstepError } from '../../errors.ts'
 import type { Json, Plan, TargetDirectory } from '../../ports/index.ts'
 import { Checker, isObject, type JsonObject } from '../../protocol/checker.ts'
-import { parseDurationMs } from '../../protocol/duration.ts'
-import { checkBranchName, isUrlTarget } from '../../protocol/names.ts'
+import { isUrlTarget } from '../../protocol/names.ts'
+import { callTimeoutMs, checkTarget, deadlineMaxMs, readBranchName, readDuration, servicesOf } from '../reading.ts'
 import { untried } from '../tries.ts'
-import { defaultStepTimeoutMs, type SagaDefinition, type SagaState, type StepPlan } from './definition.ts'
+import type { SagaDefinition, SagaState, StepPlan } from './definition.ts'
 import { findReferences, isPointer } from './output-reference.ts'
 
 const stepsMax = 500
 const stepKeys = ['name', 'participant', 'action', 'compensate', 'input', 'after', 'timeout', 'retry']
 const timeoutMaxMs = 3_600_000
-const deadlineMaxMs = 3 * 24 * 3_600_000
 
 /** Lays out a saga from the body of a begin (protocol.md section 2). Throws `LOCKSTEP_INVALID_REQUEST` with all that is wrong. */
 export function plan(body: JsonObject, targets: TargetDirectory): Plan {
@@ -17,11 +17,15 @@ export function plan(body: JsonObject, targets: TargetDirectory): Plan {
   const given = checker.array(body, 'steps', '') ?? []
   if (given.length === 0 || given.length > stepsMax) checker.add('/steps', `must list 1 to ${stepsMax} steps`)
   const concurrent = checker.boolean(body, 'concurrent', '') ?? false
-  const deadlineMs = readDuration(checker, body, 'deadline', '', deadlineMaxMs)
+  const deadlineMs = readDuration(checker, body, 'deadline', { maxMs: deadlineMaxMs })
   const steps = readSteps(checker, given.slice(0, stepsMax), { concurrent, targets })
   checker.done()
   const definition: SagaDefinition = { input: body['input'] ?? null, steps }
-  return { definition, state: initialState(steps), status: 'committing', needs: needsOf(steps, targets), deadlineMs }
+  const needs = servicesOf(
+    targets,
+    steps.flatMap(({ action, compensate }) => [action, compensate]),
+  )
+  return { definition, state: initialState(steps), status: 'committing', needs, deadlineMs, restsMs: null }
 }
 
 function initialState(steps: readonly StepPlan[]): SagaState {
@@ -40,12 +44,11 @@ function initialState(steps: readonly StepPlan[]): SagaState {
   }
 }
 
-function needsOf(steps: readonly StepPlan[], targets: TargetDirectory): string[] {
-  const services = steps.flatMap((step) => [
-    targets.serviceOf(step.action),
-    step.compensate && targets.serviceOf(step.compensate),
-  ])
-  return [...new Set(services.filter((service) => typeof service === 'string'))].sort()
+/** A saga's steps are all named when it begins. */
+export function planBranch(): never {
+  throw new LockstepError('LOCKSTEP_ACTION_NOT_ALLOWED', {
+    message: 'The steps of a saga are fixed when it begins; no branch is registered later.',
+  })
 }
 
 interface Reading {
@@ -77,9 +80,7 @@ function readName(checker: Checker, step: Json, position: number): string | unde
     return undefined
   }
   checker.keys(step, path, stepKeys)
-  if (step['name'] === undefined) checker.add(`${path}/name`, 'is missing')
-  const name = checker.string(step, 'name', path)
-  return name === undefined ? undefined : checker.attempt(`${path}/name`, () => checkBranchName(name))
+  return readBranchName(checker, step['name'], `${path}/name`)
 }
 
 interface Order {
@@ -124,7 +125,7 @@ function readStep(checker: Checker, step: Json, { position, name, reading }: Ste
   if (!isObject(step)) return null
   const path = `/steps/${position}`
   const target = readTargets(checker, step, path, reading.targets)
-  const timeoutMs = readDuration(checker, step, 'timeout', path, timeoutMaxMs) ?? defaultStepTimeoutMs
+  const timeoutMs = readDuration(checker, step, 'timeout', { path, maxMs: timeoutMaxMs }) ?? callTimeoutMs
   const retryLimit = readRetry(checker, step, path)
   if (target === null || name === undefined) return null
   const barrier = reading.targets.usesBarrier(target.action)
@@ -151,10 +152,7 @@ function readTargets(checker: Checker, step: JsonObject, path: string, targets: 
     ['action', action],
     ['compensate', compensate],
   ] as const) {
-    const refusal = target === undefined ? null : targets.refuses(target)
-    if (refusal !== null) checker.add(`${path}/${key}`, refusal)
-    const ban = target === undefined || refusal !== null ? null : targets.forbids(target)
-    if (ban !== null) checker.forbid(`${path}/${key}`, ban)
+    checkTarget(checker, target, `${path}/${key}`, { targets })
   }
   return { action: participant ?? action ?? '', compensate: participant ?? compensate ?? null }
 }
@@ -168,15 +166,6 @@ function readRetry(checker: Checker, step: JsonObject, path: string): number | n
   if (typeof limit === 'number' && Number.isInteger(limit) && limit >= 1 && limit <= 1_000_000) return limit
   checker.add(`${path}/retry/limit`, 'must be a whole number from 1 to 1000000')
   return null
-}
-
-function readDuration(checker: Checker, object: JsonObject, key: string, path: string, maxMs: number): number | null {
-  const value = object[key]
-  if (value === undefined) return null
-  const ms = checker.attempt(`${path}/${key}`, () => parseDurationMs(value))
-  if (ms !== undefined && (ms < 1 || ms > maxMs))
-    checker.add(`${path}/${key}`, `must be from 1 to ${maxMs} milliseconds`)
-  return ms ?? null
 }
 
 interface Naming {

@@ -1,6 +1,7 @@
 import { mutant } from '#mutant'
 import type { AttemptRow, Event, Operation, Outcome } from '../../ports/index.ts'
-import { hold } from '../age.ts'
+import { heldOnce } from '../age.ts'
+import { isMissing, missingSince } from '../errand.ts'
 import { attemptRow, pendingMaxMs, retryLater, takeoverAttempt, type untried } from '../tries.ts'
 import type { Saga, StepPlan, StepState } from './definition.ts'
 import { inputOf } from './forward.ts'
@@ -155,31 +156,18 @@ function holdIfHopeless(saga: Saga, landing: Landing, tries: typeof untried): Sa
   return spent ? heldOnce(saga, 'limit-spent', `${plan.name}: ${tries.spent} attempts`, now) : saga
 }
 
-function heldOnce(saga: Saga, reason: string, detail: string, now: number): Saga {
-  return saga.held === null ? { ...saga, held: hold(reason, now, detail) } : saga
-}
-
-const missingHoldAfterMs = 60_000
-
 /** The call did not leave. It costs no attempt (law 9); a target that nobody can call is held after a minute (law 11). */
 export function recordNotSent(saga: Saga, event: NotSentEvent, now: number): Saga {
   const position = positionOf(saga, event.branch)
   const step = saga.state.steps[position]
   if (step?.flight?.number !== event.number || step.flight.operation !== event.operation) return saga
-  const missingFrom = event.missing ? missingSince(step, saga, now) : null
+  const missingFrom = event.missing ? missingSince(step.missingFrom, saga.ageFrom, now) : null
   const grounded = withStep(saga, position, {
     flight: null,
     missingFrom,
     ...postponed(step, event.operation, event.retryAt),
   })
-  const hopeless = missingFrom !== null && now - missingFrom >= missingHoldAfterMs
-  return hopeless ? heldOnce(grounded, 'participant-missing', event.branch, now) : grounded
-}
-
-/** A resume starts the minute again; a deadline that lies ahead does not put it off. */
-function missingSince({ missingFrom }: StepState, { ageFrom }: Saga, now: number): number {
-  if (missingFrom === null) return now
-  return ageFrom <= now ? Math.max(missingFrom, ageFrom) : missingFrom
+  return isMissing(missingFrom, now) ? heldOnce(grounded, 'participant-missing', event.branch, now) : grounded
 }
 
 function postponed(step: StepState, operation: Operation, retryAt: number): Partial<StepState> {

@@ -1,4 +1,4 @@
-/** Every reason for which the machine itself holds a saga, the alarm before it, and how attempts are counted on the way there. */
+/** Every reason for which the machine itself holds a saga, the alert before it, and how attempts are counted on the way there. */
 import { describe, expect, it } from 'vitest'
 import { beganAt, SagaRun, steps } from '../../../test/coordinator/saga-run.ts'
 import { backOffMs } from '../back-off.ts'
@@ -13,17 +13,17 @@ function attempts(run: SagaRun, times: number, end: (run: SagaRun) => SagaRun): 
 }
 
 describe('age', () => {
-  it('alarms after ten minutes, once', () => {
+  it('alerts after ten minutes, once', () => {
     const run = new SagaRun(steps('a'))
       .woke()
       .after(10 * minute - 1)
       .woke()
-    expect(run.alarms).toBe(0)
-    expect(run.after(1).woke().alarms).toBe(1)
-    expect(run.after(5 * minute).woke().alarms).toBe(1)
+    expect(run.alerts).toBe(0)
+    expect(run.after(1).woke().alerts).toBe(1)
+    expect(run.after(5 * minute).woke().alerts).toBe(1)
     expect(run.saga.nextAt).toBe(run.saga.ageFrom + day)
   })
-  it('alarms again after a resume', () => {
+  it('alerts again after a resume', () => {
     const run = new SagaRun(steps('a'))
       .woke()
       .after(10 * minute)
@@ -31,8 +31,8 @@ describe('age', () => {
       .hold()
       .after(minute)
       .resume()
-    expect(run.alarms).toBe(1)
-    expect(run.after(10 * minute).woke().alarms).toBe(2)
+    expect(run.alerts).toBe(1)
+    expect(run.after(10 * minute).woke().alerts).toBe(2)
   })
   it('holds after 24 hours as too-old, not a millisecond before', () => {
     const run = new SagaRun(steps('a'))
@@ -51,7 +51,7 @@ describe('age', () => {
       .woke()
       .after(day + minute)
       .woke()
-    expect([run.saga.held, run.alarms]).toEqual([null, 0])
+    expect([run.saga.held, run.alerts]).toEqual([null, 0])
   })
   it('starts again with a resume', () => {
     const run = new SagaRun(steps('a')).woke().after(day).woke().resume()

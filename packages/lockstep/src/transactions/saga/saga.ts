@@ -16,7 +16,9 @@
  */
 import { invariant } from '../../errors.ts'
 import type { Advance, Command, Event, Transaction } from '../../ports/index.ts'
-import { ageAlarm, hold, isOlderThanBarrier, isTooOld, nextAgeAt } from '../age.ts'
+import { hold } from '../age.ts'
+import { type Course, proceed } from '../proceed.ts'
+import { notAllowed } from '../refusal.ts'
 import { act } from './act.ts'
 import { compensationCalls, nothingToReverse } from './backward.ts'
 import type { Saga, SagaState } from './definition.ts'
@@ -37,13 +39,16 @@ export function advance(transaction: Transaction, event: Event, now: number): Ad
   const saga = transaction as Saga
   const claimed = event.claim === undefined ? saga : recordClaim(saga, event.claim.takeover, now)
   const applied = apply(claimed, event, now)
-  if ('refusal' in applied) return { transaction: claimed, commands: [], refusal: applied.refusal }
-  const decided = decide(applied.saga, now)
-  checkTransition(saga, decided.transaction)
-  return decided
+  if (!('saga' in applied)) return { transaction: claimed, commands: [], ...applied }
+  const moved = proceed(applied.saga, now, course)
+  checkTransition(saga, moved.transaction)
+  return moved
 }
 
-type Applied = { readonly saga: Saga } | { readonly refusal: NonNullable<Advance['refusal']> }
+type Applied =
+  | { readonly saga: Saga }
+  | { readonly refusal: NonNullable<Advance['refusal']> }
+  | { readonly repeated: true }
 
 function apply(saga: Saga, event: Event, now: number): Applied {
   switch (event.kind) {
@@ -57,12 +62,14 @@ function apply(saga: Saga, event: Event, now: number): Applied {
       return event.decision === 'commit' ? refuseCommit() : cancel(saga)
     case 'act':
       return act(saga, event)
+    case 'register':
+    case 'begun':
+      return notAllowed('The steps of a saga are fixed when it begins.')
   }
 }
 
 function refuseCommit(): Applied {
-  const message = 'A saga commits by itself when its last step is done; nobody else decides that.'
-  return { refusal: { code: 'LOCKSTEP_ACTION_NOT_ALLOWED', message } }
+  return notAllowed('A saga commits by itself when its last step is done; nobody else decides that.')
 }
 
 /** The initiator's rollback. First come: a saga that has committed stays so; a second rollback changes nothing. */
@@ -72,21 +79,19 @@ function cancel(saga: Saga): Applied {
   }
   return saga.status === 'committing'
     ? { saga: rollBack(saga, { branch: null, body: { code: 'cancelled' } }) }
-    : { saga }
+    : { repeated: true }
 }
 
-/** What follows from where the saga stands now. The only place that ends it, holds it, or lets calls leave. */
-function decide(saga: Saga, now: number): Advance<Saga> {
-  if (saga.endedAt !== null) return { transaction: saga, commands: [] }
-  if (saga.held !== null) return { transaction: { ...saga, nextAt: null }, commands: [] }
-  const judged = judgeDeadline(saga, now)
-  const obstacle = obstacleOf(judged, now)
-  if (obstacle !== null) return { transaction: { ...judged, held: obstacle, nextAt: null }, commands: [] }
-  const moved = judged.status === 'committing' ? forward(judged, now) : backward(judged, now)
-  if (moved.saga.endedAt !== null) return { transaction: { ...moved.saga, nextAt: null }, commands: [] }
-  const aged = ageAlarm(moved.saga, now)
-  const next = { ...aged.transaction, nextAt: nextAt(aged.transaction, now) }
-  return { transaction: next, commands: [...moved.commands, ...aged.commands] }
+/** How a saga goes on: forward until all is done, backward until all is reversed. */
+const course: Course<Saga> = {
+  judge: judgeDeadline,
+  isOver: (saga) => (saga.status === 'committing' ? isComplete(saga.state) : nothingToReverse(saga)),
+  obstacle(saga, now) {
+    const missing = saga.status === 'committing' ? missingOutput(saga, now) : null
+    return missing === null ? null : hold('output-missing', now, missing)
+  },
+  move: (saga, now) => (saga.status === 'committing' ? forward(saga, now) : backward(saga, now)),
+  moments: momentsOf,
 }
 
 function judgeDeadline(saga: Saga, now: number): Saga {
@@ -95,43 +100,35 @@ function judgeDeadline(saga: Saga, now: number): Saga {
   return rollBack(saga, { branch: null, body: { code: 'deadline' } })
 }
 
-function obstacleOf(saga: Saga, now: number): Saga['held'] {
-  const isOver = saga.status === 'committing' ? isComplete(saga.state) : nothingToReverse(saga)
-  if (!isOver && isOlderThanBarrier(saga, now)) return hold('older-than-barrier', now, null)
-  if (isTooOld(saga, now)) return hold('too-old', now, null)
-  const missing = saga.status === 'committing' ? missingOutput(saga, now) : null
-  return missing === null ? null : hold('output-missing', now, missing)
-}
-
 function isComplete(state: SagaState): boolean {
   return state.steps.every((step) => step.state === 'done' || step.state === 'skipped')
 }
 
 interface Moved {
-  readonly saga: Saga
+  readonly transaction: Saga
   readonly commands: readonly Command[]
 }
 
 function forward(saga: Saga, now: number): Moved {
-  if (isComplete(saga.state)) return { saga: { ...saga, status: 'committed', endedAt: now }, commands: [] }
-  return actionCalls(saga, now)
+  if (isComplete(saga.state)) return { transaction: { ...saga, status: 'committed', endedAt: now }, commands: [] }
+  const { saga: transaction, commands } = actionCalls(saga, now)
+  return { transaction, commands }
 }
 
 function backward(saga: Saga, now: number): Moved {
-  if (nothingToReverse(saga)) return { saga: { ...saga, status: 'rolled-back', endedAt: now }, commands: [] }
-  return compensationCalls(saga, now)
+  if (nothingToReverse(saga)) return { transaction: { ...saga, status: 'rolled-back', endedAt: now }, commands: [] }
+  const { saga: transaction, commands } = compensationCalls(saga, now)
+  return { transaction, commands }
 }
 
-/** The next moment at which time alone moves the saga. What is due already waits for an outcome, and that will come. */
-function nextAt(saga: Saga, now: number): number {
-  const moments = [nextAgeAt(saga)]
-  if (saga.status === 'committing' && saga.deadlineAt !== null) moments.push(saga.deadlineAt)
+function momentsOf(saga: Saga): number[] {
+  const moments = saga.status === 'committing' && saga.deadlineAt !== null ? [saga.deadlineAt] : []
   for (const step of saga.state.steps) {
     const tries = saga.status === 'committing' ? step.action : step.compensate
     if (step.flight === null && tries.retryAt !== null) moments.push(tries.retryAt)
     if (saga.status === 'rolling-back' && step.quietUntil !== null) moments.push(step.quietUntil)
   }
-  return Math.min(...moments.filter((moment) => moment > now))
+  return moments
 }
 
 function checkTransition(before: Saga, after: Saga): void {

@@ -1,13 +1,13 @@
-import type { LockstepError } from '../../errors.ts'
-import { isLockstepError, messageOf } from '../../errors.ts'
+import { isLockstepError, LockstepError, messageOf } from '../../errors.ts'
 import type {
   BarrierDatabase,
+  CheckBackDefinition,
   Environment,
   Logger,
   ParticipantDefinition,
   ParticipantSurroundings,
 } from '../../ports/index.ts'
-import { silentLogger } from '../../ports/index.ts'
+import { isCheckBack, silentLogger } from '../../ports/index.ts'
 import type { Duration } from '../../protocol/index.ts'
 import {
   barrierRetentionMs,
@@ -29,6 +29,8 @@ import { SigningKey } from './signature.ts'
 export interface ParticipantHandlerOptions {
   /** All of one service, or with names that differ behind the dot. */
   readonly participants: readonly ParticipantDefinition[]
+  /** Answers at `<base>/_check` whether the local transaction of a message was committed. */
+  readonly checkBack?: CheckBackDefinition
   readonly environment: Pick<Environment, 'clock' | 'sha256'>
   readonly barrierDatabases: readonly BarrierDatabase[]
   /** The path that the handler is mounted at, for example `/lockstep`. */
@@ -49,16 +51,18 @@ export interface ParticipantHandler {
 
 interface Context {
   readonly participants: ReadonlyMap<string, ParticipantDefinition>
+  readonly checkBack: CheckBackDefinition | undefined
   readonly prefix: string
   readonly keys: readonly SigningKey[]
   readonly surroundings: ParticipantSurroundings
 }
 
 /**
- * Answers calls to participants as `POST <base>/<name>/<operation>` (protocol.md section 5).
+ * Answers calls to participants as `POST <base>/<name>/<operation>`, and the check-back as `POST <base>/_check` (protocol.md
+ * section 5).
  *
  * **Guarantees** that 409 is said only when nothing happened, and that a request which is not understood runs nothing.
- * Fails with `LOCKSTEP_CONFIGURATION` when two participants share a name.
+ * Fails with `LOCKSTEP_CONFIGURATION` when two participants share a name, or a check-back is among them.
  *
  * @example
  * app.all('/lockstep/*', (c) => handler(c.req.raw))
@@ -79,7 +83,10 @@ export function participantHandler(options: ParticipantHandlerOptions): Particip
 
 function contextOf(options: ParticipantHandlerOptions): Context {
   const base = (options.base ?? '').replace(/^\/*|\/+$/g, '')
+  const misplaced = options.participants.find(isCheckBack)
+  if (misplaced !== undefined) throw misplacedCheckBack(misplaced.name)
   return {
+    checkBack: options.checkBack,
     participants: participantsByName(options.participants, (one) => splitParticipantName(one.name)?.name ?? one.name),
     prefix: base === '' ? '/' : `/${base}/`,
     keys: (options.secrets ?? []).map((secret) => new SigningKey(secret)),
@@ -91,6 +98,14 @@ function contextOf(options: ParticipantHandlerOptions): Context {
       barrierRetentionMs: durationMs(options.barrierRetention ?? barrierRetentionMs, 'barrierRetention'),
     },
   }
+}
+
+/** One handler has one `_check`, so it must be plain which it is. */
+function misplacedCheckBack(service: string): LockstepError {
+  return new LockstepError('LOCKSTEP_CONFIGURATION', {
+    message: `The check-back of ${service} stands among the participants of an HTTP handler.`,
+    next: 'Give it as `checkBack`.',
+  })
 }
 
 async function answerCall(request: RawRequest, body: Uint8Array, context: Context): Promise<RawAnswer> {
@@ -116,16 +131,24 @@ interface Route {
 function route(request: RawRequest, context: Context): Route {
   const query = request.url.indexOf('?')
   const path = query === -1 ? request.url : request.url.slice(0, query)
-  const slash = path.lastIndexOf('/')
-  const operation = path.slice(slash + 1)
-  const name = path.startsWith(context.prefix) ? decodeName(path.slice(context.prefix.length, slash)) : ''
-  const participant = context.participants.get(name)
-  if (participant === undefined || !isOperation(operation) || !participant.operations.includes(operation)) {
-    throw requestProblem('LOCKSTEP_NOT_FOUND', 'This service has no such participant operation.')
-  }
+  const found = path === `${context.prefix}_check` ? checkRoute(context) : participantRoute(path, context)
+  if (found === null) throw requestProblem('LOCKSTEP_NOT_FOUND', 'This service has no such participant operation.')
   if (request.method !== 'POST')
     throw requestProblem('LOCKSTEP_METHOD_NOT_ALLOWED', 'Participant operations take POST only.')
-  return { participant, operation }
+  return found
+}
+
+function checkRoute({ checkBack }: Context): Route | null {
+  return checkBack === undefined ? null : { participant: checkBack, operation: 'check' }
+}
+
+function participantRoute(path: string, { participants, prefix }: Context): Route | null {
+  const slash = path.lastIndexOf('/')
+  const operation = path.slice(slash + 1)
+  const participant = participants.get(path.startsWith(prefix) ? decodeName(path.slice(prefix.length, slash)) : '')
+  return participant !== undefined && isOperation(operation) && participant.operations.includes(operation)
+    ? { participant, operation }
+    : null
 }
 
 function decodeName(text: string): string {
@@ -154,7 +177,7 @@ function pathOf(url: string): string {
 
 function failureAnswer(error: unknown, request: RawRequest, context: Context): RawAnswer {
   const traceparent = request.header('traceparent')
-  if (isLockstepError(error)) return problemAnswer(error as LockstepError, traceparent)
+  if (isLockstepError(error)) return problemAnswer(error, traceparent)
   context.surroundings.logger.error({ method: request.method }, `A call to a participant failed: ${messageOf(error)}`)
   return problemAnswer(requestProblem('LOCKSTEP_BUG', 'The handler failed.'), traceparent)
 }

@@ -1,0 +1,1 @@
+export { logAlerts } from './log-alerts.ts'

@@ -1,0 +1,62 @@
+import type { Json, Outcome, ParticipantCall, ParticipantSurroundings } from '../ports/index.ts'
+import { verdictOf } from '../ports/index.ts'
+import { localBranch as localBranchName } from '../protocol/index.ts'
+import type { Branch } from './branch.ts'
+import { answerCheck, checkOn } from './check-back.ts'
+import { OpenBranch } from './open-branch.ts'
+
+export interface LocalBranchOptions {
+  /** The coordinator store's id, and the message's transaction, as begin answered them. */
+  readonly store: string
+  readonly transaction: string
+  /** The input of the transaction. */
+  readonly input: Json
+  readonly begunAt: number
+  readonly traceparent: string | null
+  readonly surroundings: ParticipantSurroundings
+  readonly signal?: AbortSignal
+}
+
+/** The producer's own side of a reliable message. */
+export interface LocalBranch {
+  /** What the local transaction is given: its `transact` writes the row that a check-back looks for. */
+  readonly branch: Branch
+  /** What `transact` was given; null before that. */
+  readonly handle: object | null
+  /** Waits for `transact` even where the local transaction did not, and throws what it threw even where that was caught. */
+  settle(): Promise<void>
+  /**
+   * The check-back, in this process and on the same handle: after `rollback` the local transaction can never commit. Unknown while no
+   * handle is known.
+   */
+  check(): Promise<Outcome>
+}
+
+/** Opens the branch `_local` of a message that has been begun. */
+export function localBranch(options: LocalBranchOptions): LocalBranch {
+  const { input, surroundings, store, transaction, begunAt, traceparent, signal } = options
+  const facts = { store, transaction, branch: localBranchName, attempt: 1, begunAt, traceparent }
+  const call: ParticipantCall = signal === undefined ? facts : { ...facts, signal }
+  const branch = new OpenBranch('action', input, call, surroundings)
+  return {
+    branch,
+    get handle() {
+      return branch.handle
+    },
+    settle: () => branch.settle(),
+    async check() {
+      const { handle } = branch
+      if (handle === null)
+        return { kind: 'unknown', error: 'branch.transact was not called: its database is not known.' }
+      const asked = new OpenBranch('check', input, call, surroundings)
+      return answerCheck({ name: localBranchName, branch: asked, call, surroundings }, () => checkOn(handle, asked))
+    },
+  }
+}
+
+/** Whether `branch.transact` threw because a check-back or a reversal came first: it will never run. */
+export function isClosed(error: unknown): boolean {
+  const verdict = verdictOf(error)
+  if (verdict?.kind !== 'refused') return false
+  return (verdict.reason as { readonly code?: unknown } | null)?.code === 'closed'
+}

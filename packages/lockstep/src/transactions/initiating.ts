@@ -1,0 +1,55 @@
+import { LockstepError } from '../errors.ts'
+import type { Environment, Json, Outcome, Transport } from '../ports/index.ts'
+import type { Coordination, TransactionBody } from '../protocol/index.ts'
+
+/** What whoever initiates a transaction works with: a coordinator, near or far, and its own way to the participants. */
+export interface Initiating<Branch> {
+  readonly coordination: Coordination
+  /** For the tries, which the initiator sends itself. */
+  readonly transport: Transport
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'random'>
+  /** Milliseconds since 1970 of a time as the wire has it. */
+  readonly timeOf: (iso: string) => number
+  /** The service whose check-back is asked where a message names none. */
+  readonly checkBack: string | null
+  readonly openLocal: (facts: LocalFacts) => LocalTransaction<Branch>
+}
+
+export interface LocalFacts {
+  readonly store: string
+  readonly transaction: string
+  readonly input: Json
+  readonly begunAt: number
+}
+
+/** The producer's own transaction, and the check of what became of it. */
+export interface LocalTransaction<Branch> {
+  readonly branch: Branch
+  settle(): Promise<void>
+  check(): Promise<Outcome>
+}
+
+/** A decision that was answered, so that only its end is still to come. */
+export type Decided =
+  | { readonly status: 'committed'; readonly incomplete: boolean }
+  /** Irrevocable and on its way; `get` with a wait tells the end. */
+  | { readonly status: 'committing' }
+  /** Decided as well, and a person must look before it goes on. */
+  | { readonly status: 'held'; readonly reason: string }
+
+export function decidedAs({ status, incomplete, held }: TransactionBody): Decided {
+  if (status === 'committed') return { status, incomplete }
+  return held === null ? { status: 'committing' } : { status: 'held', reason: held.reason }
+}
+
+export function rolledBack(
+  { id, reason, status }: TransactionBody,
+  options: { readonly why?: string; readonly cause?: unknown } = {},
+): LockstepError<'LOCKSTEP_ROLLED_BACK'> {
+  const { why = reason === null ? '' : JSON.stringify(reason).slice(0, 300), cause } = options
+  return new LockstepError('LOCKSTEP_ROLLED_BACK', {
+    message: `Transaction ${id} is ${status}${why === '' ? '' : `: ${why}`}.`,
+    details: { id, reason },
+    ...(cause === undefined ? {} : { cause }),
+  })
+}

@@ -1,0 +1,46 @@
+import { mutant } from '#mutant'
+import type { Decision, RollbackReason } from '../../ports/index.ts'
+import { hurried } from '../errand.ts'
+import type { Refused } from '../refusal.ts'
+import type { Message } from './definition.ts'
+
+type Decided = { readonly message: Message } | Refused | { readonly repeated: true }
+
+/**
+ * The initiator's decision. A commit is final. A rollback is its belief only: where there is a check-back, another `send` of the same id
+ * may have committed, so it merely has the check asked now, and that answer decides.
+ */
+export function decide(message: Message, decision: Decision, now: number): Decided {
+  if (message.status === 'prepared')
+    return decision === 'commit' ? { message: commit(message, now) } : rollBack(message, now)
+  const isCommit = message.status === 'committing' || message.status === 'committed'
+  if (isCommit === (decision === 'commit')) return { repeated: true }
+  const code = isCommit ? 'LOCKSTEP_ALREADY_COMMITTING' : 'LOCKSTEP_ALREADY_ROLLING_BACK'
+  return { refusal: { code, message: `Message ${message.id} is ${message.status}.` } }
+}
+
+/** Delays count from here. */
+export function commit(message: Message, now: number): Message {
+  const deliveries = message.state.deliveries.map((one, position) => {
+    const delayMs = message.definition.deliveries[position]?.delayMs ?? 0
+    return { ...one, dueAt: delayMs === 0 ? null : now + delayMs }
+  })
+  return { ...message, status: 'committing', state: { ...message.state, deliveries } }
+}
+
+function rollBack(message: Message, now: number): Decided {
+  const trusts = message.definition.checkBack === null || mutant('P1-rollback-on-own-belief')
+  return trusts ? { message: end(message, { branch: null, body: { code: 'cancelled' } }, now) } : askNow(message)
+}
+
+export function askNow(message: Message): Decided {
+  const { check } = message.state
+  const isAsked = check.flight !== null || (message.state.hurried && check.tries.retryAt === null)
+  if (isAsked) return { repeated: true }
+  return { message: { ...message, state: { ...message.state, hurried: true, check: hurried(check) } } }
+}
+
+/** Nothing was ever delivered, so there is nothing to reverse. */
+export function end(message: Message, reason: RollbackReason, now: number): Message {
+  return { ...message, status: 'rolled-back', reason, endedAt: now }
+}
