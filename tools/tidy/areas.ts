@@ -32,6 +32,7 @@ export const allowedAreas: Readonly<Record<string, readonly string[]>> = {
   stores: ['ports', 'errors.ts'],
   transports: contracts,
   client: contracts,
+  alerts: [...contracts, 'transports', 'client'],
 }
 
 /** The areas that must run in a simulator, so they may take nothing from outside but a type. */

@@ -138,7 +138,7 @@ export class Changes {
     const { transaction } = advanced
     // What this instance cannot call is decided here and driven by whoever can (law 11).
     const drives = transaction.endedAt === null && transaction.held === null && canCall(transaction.needs)
-    const waits = advanced.commands.length === 0 && driver.mayRest(transaction)
+    const waits = advanced.commands.length === 0 && driver.rests(transaction)
     const how = { owner: drives && !waits ? instance : null, now, spilled: spilledIn(row) }
     const written = toProgress(drives || waits ? transaction : dueNow(transaction, now), how)
     const work = grownWork(transaction, before.definition)

@@ -3,14 +3,12 @@
  * leave that may, and lets go of a transaction that ends, waits or belongs to somebody else. It names no pattern.
  */
 import { failpoint } from '#failpoint'
-import { LockstepError, messageOf } from '../errors.ts'
+import { LockstepError } from '../errors.ts'
 import type {
   Advance,
-  Alert,
   Alerts,
   AuditRow,
   Command,
-  Entry,
   EntryResult,
   Environment,
   Event,
@@ -19,7 +17,6 @@ import type {
   OperatorColumns,
   Pattern,
   PatternMachine,
-  Progress,
   StoredTransaction,
   Transaction,
 } from '../ports/index.ts'
@@ -28,10 +25,13 @@ import { AtHand } from './at-hand.ts'
 import { Calls } from './calls.ts'
 import { type Changed, refused } from './changes.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { handBackHeld, lastUnderstood } from './hand-back.ts'
 import type { Journal } from './journal.ts'
+import { nextEntry } from './next-entry.ts'
+import { Reporter } from './reporter.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
-import { grownWork, storableHeld, toProgress, withOperatorColumns } from './stored-form.ts'
+import { withOperatorColumns } from './stored-form.ts'
 import { WakeQueue } from './wake-queue.ts'
 import { within } from './within.ts'
 
@@ -83,6 +83,7 @@ export class Driver {
   readonly #wakes: WakeQueue
   readonly #calls: Calls
   readonly #atHand: AtHand
+  readonly #reporter: Reporter
   #draining = false
 
   constructor(parts: DriverParts) {
@@ -90,6 +91,7 @@ export class Driver {
     const now = () => parts.storeClock.now()
     this.#wakes = new WakeQueue(parts.environment.timers, now, (id) => this.#woken(id))
     this.#atHand = new AtHand(parts.atHandMax)
+    this.#reporter = new Reporter(parts.alerts, parts.storeClock)
     this.#calls = new Calls({
       ...parts,
       mayCall: () => !this.#draining && parts.mayCall(),
@@ -139,16 +141,8 @@ export class Driver {
       step()
     } catch (error) {
       this.#forget(active)
-      this.#giveUp(active.base, this.#lastUnderstood(active), error)
-    }
-  }
-
-  /** What is on its way to the store is part of it. A row whose text is not what it should be stays as it is. */
-  #lastUnderstood({ base, transaction, spilled }: Active): Progress {
-    try {
-      return toProgress(transaction, { owner: null, now: this.#parts.storeClock.now(), spilled }).progress
-    } catch {
-      return base
+      const progress = lastUnderstood(active, this.#parts.storeClock.now())
+      handBackHeld(active.base, { progress, error }, this.#parts)
     }
   }
 
@@ -156,21 +150,9 @@ export class Driver {
     try {
       return this.#enter(row)
     } catch (error) {
-      this.#giveUp(row, row, error)
+      handBackHeld(row, { progress: row, error }, this.#parts)
       return null
     }
-  }
-
-  /** Handed back, and held for a person. */
-  #giveUp({ id, epoch, pattern }: StoredTransaction, progress: Progress, error: unknown): void {
-    const { journal, storeClock, logger } = this.#parts
-    const detail = messageOf(error).slice(0, 500)
-    logger.error({ id, pattern, error: detail }, 'a transaction cannot be driven here, and is held')
-    const now = storeClock.now()
-    const hold = storableHeld({ reason: 'internal-error', since: now, by: 'lockstep', detail })
-    const { status, state, reason, endedAt } = progress
-    const handedBack = { status, state, reason, endedAt, updatedAt: now, nextAt: now, owner: null }
-    journal.write({ kind: 'advance', id, epoch, progress: handedBack, hold }).catch(() => undefined)
   }
 
   /** A row without an owner: kept only where it waits for a decision, never driven. */
@@ -293,12 +275,13 @@ export class Driver {
 
   /** It waits for somebody's decision and has nothing to do before: nobody needs to own it. */
   #isOpen(active: Active): boolean {
-    return active.calls === 0 && !this.#draining && active.parkedAt === null && this.mayRest(active.transaction)
+    if (active.calls > 0 || this.#draining || active.parkedAt !== null) return false
+    return this.rests(active.transaction) && this.#parts.canCall(active.transaction.needs)
   }
 
   /** True when nothing happens before long unless somebody decides. */
-  mayRest({ status, held, nextAt, needs }: Transaction): boolean {
-    if (status !== 'prepared' || held !== null || !this.#parts.canCall(needs)) return false
+  rests({ status, held, nextAt }: Transaction): boolean {
+    if (status !== 'prepared' || held !== null) return false
     return nextAt === null || nextAt > this.#parts.storeClock.now() + parkAfterMs
   }
 
@@ -343,32 +326,17 @@ export class Driver {
   async #write(active: Active, how: { urgent: boolean; park: boolean; audit?: AuditRow }): Promise<boolean> {
     const { journal, storeClock, instance } = this.#parts
     const now = storeClock.now()
-    const { spilled, change, transaction } = active
+    const { change, transaction } = active
     active.owned = !how.park && !this.#isOpen(active)
-    const written = toProgress(transaction, { owner: active.owned ? instance : null, now, spilled })
-    const work = grownWork(transaction, active.written)
-    active.written = transaction.definition
-    active.transaction = written.kept
-    active.spilled += written.spill.length
     if (how.park) active.parkedAt = change
-    const entry: Entry = {
-      kind: 'advance',
-      id: active.id,
-      epoch: active.epoch,
-      progress: written.progress,
-      ...work,
-      ...(written.spill.length === 0 ? {} : { attempts: written.spill }),
-      ...(how.audit === undefined ? {} : { audit: how.audit }),
-      ...(active.pendingHold === null ? {} : { hold: storableHeld(active.pendingHold) }),
-    }
-    active.pendingHold = null
+    const { entry, kept } = nextEntry(active, { owner: active.owned ? instance : null, now, audit: how.audit })
     const ended = transaction.endedAt !== null
     // Not awaited: two changes of one transaction must reach the journal in their order.
     if (ended) void failpoint('coordinator.end.before-durable')
     else if (transaction.status !== active.durable.status) void failpoint('coordinator.decision.before-durable')
     try {
       const result = await (how.urgent || ended ? journal.write(entry) : journal.writeLazily(entry))
-      return this.#written(active, result, { change, transaction: written.kept, updatedAt: now })
+      return this.#written(active, result, { change, transaction: kept, updatedAt: now })
     } catch (error) {
       // Only a closed journal rejects: the coordinator is stopping, or its disk failed. Who waits is told by `apply`.
       active.failure = error
@@ -398,27 +366,11 @@ export class Driver {
     const heldElsewhere = result.row.held !== null && active.transaction.held === null
     active.transaction = withOperatorColumns(active.transaction, newestOperatorColumns(active, result.row, at.change))
     active.version = Math.max(active.version, result.row.version)
-    this.#report(active)
+    this.#reporter.report(active)
     this.#calls.unblock(active)
     this.#settle(active, at.change)
     if (heldElsewhere && !active.gone) this.#restOrWait(active)
     return true
-  }
-
-  /** Held is never silent (law 9). Once per hold: a later answer finds the same moment. */
-  #report(active: Active): void {
-    const due = active.alerts.filter(({ change }) => change <= active.durableChange)
-    active.alerts = active.alerts.filter(({ change }) => change > active.durableChange)
-    for (const { command } of due)
-      this.#raise(active.durable, { kind: command.alert, reason: null, detail: command.detail })
-    const { held } = active.durable
-    if (held === null || held.since === active.reportedHold) return
-    active.reportedHold = held.since
-    this.#raise(active.durable, { kind: 'held', reason: held.reason, detail: held.detail })
-  }
-
-  #raise({ id, pattern, status }: Transaction, what: Pick<Alert, 'kind' | 'reason' | 'detail'>): void {
-    this.#parts.alerts.raise({ ...what, id, pattern, status, at: this.#parts.storeClock.now() })
   }
 
   /** What is durably final, or handed back, leaves the memory. */
@@ -464,7 +416,7 @@ export class Driver {
       if (command.kind === 'alert') active.alerts.push({ command, change: active.change })
       else this.#calls.submit(active, command)
     }
-    if (active.alerts.length > 0 && active.durableChange >= active.change) this.#report(active)
+    if (active.alerts.length > 0 && active.durableChange >= active.change) this.#reporter.report(active)
   }
 
   #woken(id: string): void {

@@ -9,7 +9,7 @@ import { type BeginOptions, given } from '../run.ts'
 /** What must be known of a participant to deliver to it. */
 export interface Deliverable<Payload> {
   readonly name: string
-  readonly kind: 'deliver'
+  readonly kind?: 'deliver'
   readonly types?: { readonly input: Payload; readonly output: unknown }
 }
 
@@ -90,7 +90,7 @@ function bodyOf<Payload>(
 }
 
 function deliveryOf<Payload>(receiver: Receiver<Payload> | DeliveryOptions<Payload>, payload: Json): Json {
-  if (typeof receiver === 'string' || 'kind' in receiver) return { to: targetOf(receiver), payload }
+  if (typeof receiver === 'string' || !('to' in receiver)) return { to: targetOf(receiver), payload }
   const { to, name, delay, escalate } = receiver
   const told = escalate === undefined ? {} : { escalate: targetOf(escalate) }
   return { to: targetOf(to), payload, ...given({ name, delay }), ...told }

@@ -4,7 +4,7 @@ import type { Json } from '../../ports/index.ts'
 /** What the builder must know of a participant: its name and its types. */
 export interface StepParticipant<Input, Output> {
   readonly name: string
-  readonly kind: 'action'
+  readonly kind?: 'action'
   readonly types?: { readonly input: Input; readonly output: Output }
 }
 

@@ -9,7 +9,7 @@ import { tryBranch } from './try-branch.ts'
 /** What must be known of a participant to try it: its name and its types. */
 export interface Triable<Input, Output> {
   readonly name: string
-  readonly kind: 'tcc'
+  readonly kind?: 'tcc'
   readonly types?: { readonly input: Input; readonly output: Output }
 }
 
