@@ -113,6 +113,7 @@ export function createCoordinator(options: CoordinatorOptions): EmbeddedCoordina
     alerts: options.alerts ?? logAlerts(logger),
     intakeMax: intake,
     retention: retentionOf(options),
+    barrierRetentionMs: memoryOf(options),
     ...(onFailed === undefined ? {} : { onFailed }),
   })
   return Object.assign(coordinator, initiatorOf(coordinator, transport, options))
@@ -196,13 +197,13 @@ function databasesOf({ databases = [] }: Pick<ServiceOptions, 'databases'>): rea
 }
 
 function initiatorOf(coordination: Coordination, transport: Transport, options: ServiceOptions): Initiator<Branch> {
-  const { environment = nodeEnvironment, logger = silentLogger, barrierRetention, checkBack } = options
+  const { environment = nodeEnvironment, logger = silentLogger, checkBack } = options
   const surroundings: ParticipantSurroundings = {
     clock: environment.clock,
     sha256: environment.sha256,
     databases: databasesOf(options),
     logger,
-    barrierRetentionMs: durationMs(barrierRetention ?? defaultBarrierRetentionMs, 'barrierRetention'),
+    barrierRetentionMs: memoryOf(options),
   }
   return initiatorOver<Branch>({
     coordination,
@@ -215,13 +216,15 @@ function initiatorOf(coordination: Coordination, transport: Transport, options: 
 }
 
 /** Law 2: an id outlives the barrier's memory of it, or it could come back as another transaction and be told an old answer. */
-function retentionOf({ retention = {}, barrierRetention = defaultBarrierRetentionMs }: CoordinatorOptions): {
-  finishedMs: number
-  idsMs: number
-} {
+function retentionOf(options: CoordinatorOptions): { finishedMs: number; idsMs: number } {
+  const { retention = {} } = options
   const finishedMs = durationMs(retention.finished ?? '7d', 'retention.finished', { minMs: 1_000 })
-  const minMs = Math.max(durationMs(barrierRetention, 'barrierRetention'), finishedMs)
+  const minMs = Math.max(memoryOf(options), finishedMs)
   return { finishedMs, idsMs: durationMs(retention.ids ?? '31d', 'retention.ids', { minMs }) }
+}
+
+function memoryOf({ barrierRetention = defaultBarrierRetentionMs }: ServiceOptions): number {
+  return durationMs(barrierRetention, 'barrierRetention')
 }
 
 export interface HandlerOptions {

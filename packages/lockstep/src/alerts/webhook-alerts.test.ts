@@ -1,4 +1,4 @@
-/** Alerts to a real receiver. Pauses and time limits run fast: a second is a hundredth of one. */
+/** Alerts to a real receiver. Pauses run fast: a second is a hundredth of one. */
 import { createHmac } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,11 +7,14 @@ import { nodeEnvironment } from '../environment/node.ts'
 import { type Alert, type Environment, type Logger, silentLogger } from '../ports/index.ts'
 import { type WebhookAlerts, type WebhookAlertsOptions, webhookAlerts } from './webhook-alerts.ts'
 
-const haste = 100
-const hurried: Environment = {
-  ...nodeEnvironment,
-  timers: { after: (delayMs, fire) => nodeEnvironment.timers.after(delayMs / haste, fire) },
+/** Time limits stay as they are where an answer is expected, or a slow machine would make a failure of it. */
+function hurrying(haste: (delayMs: number) => number): Environment {
+  const after: Environment['timers']['after'] = (delayMs, fire) =>
+    nodeEnvironment.timers.after(delayMs / haste(delayMs), fire)
+  return { ...nodeEnvironment, timers: { after } }
 }
+const hurried = hurrying((delayMs) => (delayMs === 10_000 ? 1 : 100))
+const hurriedLimits = hurrying(() => 50)
 
 interface Received {
   readonly url: string
@@ -119,7 +122,6 @@ describe('an alert', () => {
     ['500', answers(500)],
     ['404', answers(404)],
     ['a redirect', answers(302, { location: '/elsewhere' })],
-    ['no answer', () => {}],
     ['a broken connection', (response) => void response.socket?.resetAndDestroy()],
   ])('that meets %s is sent again, and is recognised by its id', async (_what, badly) => {
     answer = (response, count, one) =>
@@ -130,6 +132,13 @@ describe('an alert', () => {
     expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
     expect(received.map((one) => one.url)).toEqual(['/', '/', '/'])
     expect(lines).toEqual([])
+  })
+
+  it('without an answer is sent again after its time limit', async () => {
+    answer = () => {}
+    open({ environment: hurriedLimits }).raise(alert())
+    await expect.poll(() => lines.map(({ fields }) => fields['error']), { timeout: 10_000 }).toHaveLength(1)
+    expect([received.length, lines[0]?.fields['error']]).toEqual([5, 'no answer within 10000 ms'])
   })
 
   it('that is never taken is given up after five tries, with a line that counts', async () => {
@@ -215,7 +224,7 @@ describe('many alerts', () => {
 
   it('that are dropped are told while it goes on as well', async () => {
     answer = () => {}
-    open({ queueMax: 1 })
+    open({ queueMax: 1, environment: hurriedLimits })
     for (let at = 0; at < 100; at++) alerts?.raise(alert(`n-${at}`))
     await expect.poll(() => lines.map(({ fields }) => fields['count'])).toContain(95)
   })

@@ -59,6 +59,8 @@ export interface CoordinatorParts {
   /** Active transactions plus waiting journal entries; beyond it a begin is answered `LOCKSTEP_BUSY`. */
   readonly intakeMax: number
   readonly retention: RetentionSettings
+  /** How long participants remember what ran (law 10). */
+  readonly barrierRetentionMs: number
   /** The disk failed and the coordinator has stopped. The process should say so and end. */
   readonly onFailed?: (error: LockstepError) => void
 }
@@ -115,6 +117,7 @@ export class Coordinator implements Coordination {
       machines: parts.machines,
       logger,
       alerts: parts.alerts,
+      barrierRetentionMs: parts.barrierRetentionMs,
       atHandMax: Math.max(16, Math.floor(parts.intakeMax / 4)),
       canCall,
       mayCall: () => this.#ownership.mayCall(),

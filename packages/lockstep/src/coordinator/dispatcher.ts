@@ -28,6 +28,8 @@ interface Endpoint {
   failures: number
   /** Monotonic; the breaker is open before it. */
   openUntilMs: number
+  /** Monotonic; when the last one that was sent back comes back. */
+  lastBackMs: number
   opened: number
 }
 
@@ -43,6 +45,9 @@ const missingRetryMs = 5_000
 const leaseRetryMs = 500
 /** Long enough to be parked: what waits for a crowded endpoint costs no memory. */
 const crowdedRetryMs = 2_000
+/** What was sent back by one endpoint comes back one after the other: a crowd behind a dead one costs a bounded rate of rows. */
+const comeBackEveryMs = 1
+const comeBackMaxMs = 10 * 60_000
 
 export class Dispatcher {
   readonly #parts: DispatcherParts
@@ -61,10 +66,11 @@ export class Dispatcher {
     const endpoint = this.#endpoint(transport.endpointOf(job.call.target))
     const closedInMs = endpoint.openUntilMs - clock.monotonicMs()
     if (job.insists) void this.#run(endpoint, job)
-    else if (closedInMs > 0) this.#sendBack(job, { retryAfterMs: this.#jittered(closedInMs), missing: false })
+    else if (closedInMs > 0)
+      this.#sendBack(job, { retryAfterMs: this.#slotAfter(endpoint, closedInMs), missing: false })
     else if (endpoint.inFlight < limitOf(endpoint)) void this.#run(endpoint, job)
     else if (this.#mayQueue(endpoint)) endpoint.waiting.push(job)
-    else this.#sendBack(job, { retryAfterMs: this.#jittered(crowdedRetryMs), missing: false })
+    else this.#sendBack(job, { retryAfterMs: this.#slotAfter(endpoint, crowdedRetryMs), missing: false })
   }
 
   /** Behind a probe nobody waits, and no endpoint takes more than its share of the intake: a dead one must not starve the others. */
@@ -81,7 +87,7 @@ export class Dispatcher {
     const known = this.#endpoints.get(name)
     if (known !== undefined) return known
     if (this.#endpoints.size > endpointsMax) this.#forgetIdle()
-    const fresh = { inFlight: 0, waiting: [], failures: 0, openUntilMs: 0, opened: 0 }
+    const fresh = { inFlight: 0, waiting: [], failures: 0, openUntilMs: 0, lastBackMs: 0, opened: 0 }
     this.#endpoints.set(name, fresh)
     return fresh
   }
@@ -131,6 +137,7 @@ export class Dispatcher {
     if (!away) {
       endpoint.failures = 0
       endpoint.opened = 0
+      endpoint.lastBackMs = 0
       return
     }
     endpoint.failures += 1
@@ -142,8 +149,12 @@ export class Dispatcher {
     endpoint.openUntilMs = this.#parts.clock.monotonicMs() + openMs
   }
 
-  #jittered(ms: number): number {
-    return Math.ceil(ms * (1 + this.#parts.random.fraction('breaker')))
+  /** A moment of its own for each, so that they do not come back as the crowd that they are. Jittered for the sake of other instances. */
+  #slotAfter(endpoint: Endpoint, ms: number): number {
+    const nowMs = this.#parts.clock.monotonicMs()
+    const earliestMs = nowMs + ms * (1 + this.#parts.random.fraction('breaker'))
+    endpoint.lastBackMs = Math.max(earliestMs, Math.min(endpoint.lastBackMs + comeBackEveryMs, nowMs + comeBackMaxMs))
+    return Math.ceil(endpoint.lastBackMs - nowMs)
   }
 }
 

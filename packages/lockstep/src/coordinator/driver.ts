@@ -48,6 +48,7 @@ export interface DriverParts {
   readonly machines: ReadonlyMap<Pattern, PatternMachine>
   readonly logger: Logger
   readonly alerts: Alerts
+  readonly barrierRetentionMs: number
   /** Rows that wait for a decision, kept at hand at most. */
   readonly atHandMax: number
   readonly canCall: (needs: readonly string[]) => boolean
@@ -247,7 +248,9 @@ export class Driver {
 
   /** Asks the machine of the transaction's pattern. */
   advance(transaction: Transaction, event: Event): Advance {
-    const advanced = this.machineOf(transaction.pattern).advance(transaction, event, this.#parts.storeClock.now())
+    const { storeClock, barrierRetentionMs } = this.#parts
+    const machine = this.machineOf(transaction.pattern)
+    const advanced = machine.advance(transaction, event, storeClock.now(), barrierRetentionMs)
     return event.kind === 'act' && event.action === 'retry' ? insisting(advanced) : advanced
   }
 

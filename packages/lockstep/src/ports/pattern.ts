@@ -162,7 +162,10 @@ export interface PatternMachine {
   plan(body: Readonly<Record<string, Json>>, targets: TargetDirectory): Plan
   /** Checks the registration of a branch. Throws `LOCKSTEP_INVALID_REQUEST`, or `LOCKSTEP_ACTION_NOT_ALLOWED` where there is none. */
   planBranch(body: Readonly<Record<string, Json>>, targets: TargetDirectory): BranchPlan
-  /** Pure: the same arguments give the same answer, and no argument is changed. */
-  advance(transaction: Transaction, event: Event, now: number): Advance
+  /**
+   * Pure: the same arguments give the same answer, and no argument is changed. `barrierRetentionMs` is how long participants remember
+   * what ran (law 10), 30 days unless given.
+   */
+  advance(transaction: Transaction, event: Event, now: number, barrierRetentionMs?: number): Advance
   describe(transaction: Transaction): Description
 }

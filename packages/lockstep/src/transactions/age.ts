@@ -1,5 +1,4 @@
 import type { Command, Held, Transaction } from '../ports/index.ts'
-import { barrierRetentionMs } from '../protocol/limits.ts'
 
 /** Law 9: no count of attempts ends anything. Age does: first a person is told, then the transaction is held. */
 export const alertAfterMs = 10 * 60_000
@@ -15,8 +14,8 @@ export function heldOnce<T extends Transaction>(transaction: T, reason: string, 
 }
 
 /** Nobody knows any more what ran: no call may leave on its own. */
-export function isOlderThanBarrier(transaction: Transaction, now: number): boolean {
-  return now >= transaction.createdAt + barrierRetentionMs
+export function isOlderThanBarrier({ createdAt }: Transaction, now: number, retentionMs: number): boolean {
+  return now >= createdAt + retentionMs
 }
 
 export function isTooOld(ageFrom: number, now: number): boolean {

@@ -1,4 +1,5 @@
 import type { Advance, Command, Held, Transaction } from '../ports/index.ts'
+import { barrierRetentionMs as defaultBarrierRetentionMs } from '../protocol/limits.ts'
 import { ageAlert, hold, isOlderThanBarrier, isTooOld, nextAgeAt } from './age.ts'
 
 /** What a pattern says about one of its transactions as it stands now. */
@@ -21,12 +22,17 @@ export interface Course<T extends Transaction> {
  * What follows from where a transaction stands. The only place that ends one, holds it, or lets its calls leave; every pattern
  * goes through it after each event.
  */
-export function proceed<T extends Transaction>(transaction: T, now: number, course: Course<T>): Advance<T> {
+export function proceed<T extends Transaction>(
+  transaction: T,
+  now: number,
+  course: Course<T>,
+  barrierRetentionMs = defaultBarrierRetentionMs,
+): Advance<T> {
   if (transaction.endedAt !== null) return { transaction, commands: [] }
   if (transaction.held !== null) return { transaction: { ...transaction, nextAt: null }, commands: [] }
   const judged = course.judge(transaction, now)
   const ageFrom = Math.max(judged.ageFrom, course.startsAt?.(judged) ?? 0)
-  const obstacle = obstacleOf(judged, { now, ageFrom, course })
+  const obstacle = obstacleOf(judged, { now, ageFrom, course, barrierRetentionMs })
   if (obstacle !== null) return { transaction: { ...judged, held: obstacle, nextAt: null }, commands: [] }
   const moved = course.move(judged, now)
   if (moved.transaction.endedAt !== null)
@@ -42,10 +48,13 @@ interface Judging<T extends Transaction> {
   readonly now: number
   readonly ageFrom: number
   readonly course: Course<T>
+  readonly barrierRetentionMs: number
 }
 
-function obstacleOf<T extends Transaction>(transaction: T, { now, ageFrom, course }: Judging<T>): Held | null {
-  if (!course.isOver(transaction) && isOlderThanBarrier(transaction, now)) return hold('older-than-barrier', now, null)
+function obstacleOf<T extends Transaction>(transaction: T, judging: Judging<T>): Held | null {
+  const { now, ageFrom, course, barrierRetentionMs } = judging
+  const isForgotten = isOlderThanBarrier(transaction, now, barrierRetentionMs)
+  if (!course.isOver(transaction) && isForgotten) return hold('older-than-barrier', now, null)
   if (isTooOld(ageFrom, now)) return hold(transaction.status === 'prepared' ? 'undecided' : 'too-old', now, null)
   return course.obstacle(transaction, now)
 }

@@ -24,3 +24,8 @@ export function begunAnswer(transaction: TransactionBody, replayed: boolean) {
 export function wordAnswer(status: number, word: string, headers: Readonly<Record<string, string>> = {}) {
   return new Response(word, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } })
 }
+
+/** 201 for the call that registered the branch, 200 for one that repeats it; neither says how far the transaction is. */
+export function registeredAnswer(transaction: TransactionBody, replayed: boolean) {
+  return jsonAnswer(replayed ? 200 : 201, transaction)
+}

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono } from 'hono'
 import { type Coordinator, LockstepError, type Logger } from 'lockstep'
+import { type AlertCount, alertCount } from './alert-count.ts'
 import { type FailedRequest, problemAnswer } from './problem-answer.ts'
 import { methodsAllowed, type Route, routes } from './routes.ts'
 import { refuseStrangers } from './visitors.ts'
@@ -16,6 +17,8 @@ type ApiContext = Context<{ Bindings: Bindings }>
 
 export interface ApiOptions {
   readonly coordinator: Coordinator
+  /** What `/metrics` shows of the alerts; nobody has counted any unless given. */
+  readonly alerts?: AlertCount
   readonly logger: Logger
 }
 
@@ -23,7 +26,7 @@ export interface ApiOptions {
  * The HTTP API over one coordinator. A route is one function and nothing runs around it: a begin costs one read of its
  * body, one parse and one answer.
  */
-export function createApi({ coordinator, logger }: ApiOptions): Api {
+export function createApi({ coordinator, logger, alerts = alertCount() }: ApiOptions): Api {
   const api: Api = new Hono()
   for (const route of routes) api.on(route.method, route.path, (context) => answer(route, context))
   api.notFound((context) => problemAnswer(noRoute(context), failed(context), logger))
@@ -33,7 +36,7 @@ export function createApi({ coordinator, logger }: ApiOptions): Api {
   function answer(route: Route, context: ApiContext): Response | Promise<Response> {
     const { incoming } = context.env
     refuseStrangers(incoming)
-    return route.answer({ coordinator, incoming, id: context.req.param('id') ?? '', logger })
+    return route.answer({ coordinator, alerts, incoming, id: context.req.param('id') ?? '', logger })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ApiCall } from './api-call.ts'
 import { live, ready } from './health.ts'
-import { act, begin, commit, get, list, rollback } from './transactions.ts'
+import { metrics } from './metrics.ts'
+import { act, begin, commit, get, list, register, rollback } from './transactions.ts'
 
 export type Scope = 'open' | 'read' | 'write' | 'operate' | 'admin'
 
@@ -17,9 +18,11 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: '/v1/transactions', scope: 'write', answer: begin },
   { method: 'GET', path: '/v1/transactions', scope: 'read', answer: list },
   { method: 'GET', path: '/v1/transactions/:id', scope: 'read', answer: get },
+  { method: 'POST', path: '/v1/transactions/:id/branches', scope: 'write', answer: register },
   { method: 'POST', path: '/v1/transactions/:id/commit', scope: 'write', answer: commit },
   { method: 'POST', path: '/v1/transactions/:id/rollback', scope: 'write', answer: rollback },
   { method: 'POST', path: '/v1/transactions/:id/actions', scope: 'operate', answer: act },
+  { method: 'GET', path: '/metrics', scope: 'read', answer: metrics },
   { method: 'GET', path: '/livez', scope: 'open', answer: live },
   { method: 'GET', path: '/readyz', scope: 'open', answer: ready },
 ]

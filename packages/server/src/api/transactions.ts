@@ -1,7 +1,7 @@
-import { type BeginBody, type Json, LockstepError } from 'lockstep'
+import { type BeginBody, type BranchBegin, type Json, LockstepError } from 'lockstep'
 import { actionNames, branchActionNames, isName, traceIdOf } from 'lockstep/protocol'
 import { z } from 'zod'
-import { begunAnswer, jsonAnswer, transactionAnswer } from './answers.ts'
+import { begunAnswer, jsonAnswer, registeredAnswer, transactionAnswer } from './answers.ts'
 import type { ApiCall } from './api-call.ts'
 import { checked } from './checked.ts'
 import { invalid } from './problem-answer.ts'
@@ -34,6 +34,12 @@ export async function get({ coordinator, incoming, id }: ApiCall): Promise<Respo
   const transaction = await coordinator.get(id, { waitMs: readWait(incoming.url ?? '') })
   if (transaction !== null) return transactionAnswer(transaction)
   throw new LockstepError('LOCKSTEP_NOT_FOUND', { message: `There is no transaction ${id}.` })
+}
+
+export async function register({ coordinator, incoming, id }: ApiCall): Promise<Response> {
+  refuseQuery(incoming.url ?? '')
+  const { transaction, replayed } = await coordinator.register(id, (await readJson(incoming)) as unknown as BranchBegin)
+  return registeredAnswer(transaction, replayed)
 }
 
 export function commit(call: ApiCall): Promise<Response> {

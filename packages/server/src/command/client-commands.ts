@@ -1,7 +1,14 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { LockstepError, type TransactionBody, type TransactionListBody } from 'lockstep'
-import { type ActionName, actionNames, branchActionNames, isTransactionId, statuses } from 'lockstep/protocol'
+import {
+  type ActionName,
+  actionNames,
+  branchActionNames,
+  isTransactionId,
+  patterns,
+  statuses,
+} from 'lockstep/protocol'
 import { apiClient } from './api-client.ts'
 import { print } from './output.ts'
 import { lineText, listText, transactionText } from './transaction-text.ts'
@@ -23,7 +30,7 @@ const actions = {
   retry: 'one attempt now; lets a held transaction go',
   hold: 'no new attempt until it is resumed',
   resume: 'lets a held transaction go on',
-  skip: 'gives up one step of a held transaction',
+  skip: 'gives up one branch of a held transaction',
   'force-commit': 'skips what is left and commits',
   'force-rollback': 'rolls back, or skips what is left of a rollback',
 } as const satisfies Readonly<Record<ActionName, string>>
@@ -38,7 +45,7 @@ function addList(program: Command): void {
   asClient(program.command('list'))
     .description('lists transactions, newest first')
     .option('--status <status>', statuses.join(', '))
-    .option('--pattern <pattern>', 'saga, …')
+    .option('--pattern <pattern>', `${patterns.join(', ')} (rolled back before it was begun)`)
     .addOption(new Option('--held [true|false]', 'only held ones; with false, none of them').preset('true'))
     .option('--label <key=value>', 'only with this label; may be repeated', label, [])
     .option('--since <time>', 'begun at or after, such as 2026-01-31T12:00:00Z')
@@ -56,7 +63,7 @@ function addList(program: Command): void {
 
 function addShow(program: Command): void {
   asClient(program.command('show'))
-    .description('shows one transaction with its steps and attempts')
+    .description('shows one transaction with its branches and attempts')
     .argument('<id>')
     .addHelpText('after', '\nExample:\n  $ lockstep show order-42')
     .action(async (id: string, options: ClientOptions) => {
@@ -73,7 +80,7 @@ function addAction(program: Command, name: ActionName, help: string): void {
     .description(help)
     .argument('<id>')
     .requiredOption('--reason <text>', 'why, for the next person who reads the audit')
-  if (takesBranch) command.addOption(new Option('--branch <name>', 'the step').makeOptionMandatory(name === 'skip'))
+  if (takesBranch) command.addOption(new Option('--branch <name>', 'the step or branch').makeOptionMandatory(name === 'skip'))
   const example = `lockstep ${name} order-42 ${takesBranch ? '--branch credit ' : ''}--reason 'bank-b is up again'`
   command.addHelpText('after', `\nExample:\n  $ ${example}`).action(async (id: string, options: ActionOptions) => {
     const { reason, branch } = options

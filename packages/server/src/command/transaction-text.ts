@@ -25,17 +25,23 @@ export function transactionText(transaction: TransactionBody, nowMs: number): st
   return [
     ...headLines(transaction, nowMs).map(printable),
     '',
-    stepsText(transaction),
+    branchesText(transaction),
     ...attemptLines(transaction),
   ].join('\n')
+}
+
+/** The branches of a saga are steps; one may be called `_local`: the producer of a message, when its check-back was asked. */
+function branchWord({ pattern }: TransactionBody): 'step' | 'branch' {
+  return pattern === 'saga' ? 'step' : 'branch'
 }
 
 function headLines(transaction: TransactionBody, nowMs: number): string[] {
   const { id, pattern, status, held, reason, incomplete, createdAt, endedAt, deadlineAt, labels } = transaction
   const shown = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
   const lastError = lastErrorOf(transaction)
+  const word = branchWord(transaction)
   return [
-    `${id}  ${pattern}  ${status}${incomplete ? ', incomplete: an operator skipped a step' : ''}`,
+    `${id}  ${pattern}  ${status}${incomplete ? `, incomplete: a ${word} was given up` : ''}`,
     `begun     ${createdAt}, ${ageOf(createdAt, nowMs)} ago`,
     ...(endedAt === null ? [] : [`ended     ${endedAt}`]),
     ...(deadlineAt === null ? [] : [`deadline  ${deadlineAt}`]),
@@ -44,7 +50,7 @@ function headLines(transaction: TransactionBody, nowMs: number): string[] {
       : [`held      ${held.reason}, by ${held.by}, for ${ageOf(held.since, nowMs)}${detailOf(held.detail)}`]),
     ...(reason === null
       ? []
-      : [`reason    ${reason.branch ?? 'no step'}: ${JSON.stringify(reason.body).slice(0, 300)}`]),
+      : [`reason    ${reason.branch ?? `no ${word}`}: ${JSON.stringify(reason.body).slice(0, 300)}`]),
     ...(lastError === null || endedAt !== null ? [] : [`error     ${lastError}`]),
     ...(shown.length === 0 ? [] : [`labels    ${shown.join(', ')}`]),
   ]
@@ -62,12 +68,15 @@ function lastErrorOf({ branches }: TransactionBody): string | null {
   return last === undefined ? null : `${last.name} ${last.operation}: ${last.error}`
 }
 
-function stepsText({ branches }: TransactionBody): string {
+function branchesText(transaction: TransactionBody): string {
+  const { branches } = transaction
+  if (branches.length === 0) return 'no branches'
   const rows = branches.map(({ name, state, attempts }) => [name, state, String(attempts.length)])
-  return textTable(['STEP', 'STATE', 'ATTEMPTS'], rows)
+  return textTable([branchWord(transaction).toUpperCase(), 'STATE', 'ATTEMPTS'], rows)
 }
 
-function attemptLines({ branches }: TransactionBody): string[] {
+function attemptLines(transaction: TransactionBody): string[] {
+  const { branches } = transaction
   const rows = branches.flatMap(({ name, attempts }) =>
     attempts.map(({ operation, number, startedAt, durationMs, outcome, error }) => [
       name,
@@ -79,7 +88,7 @@ function attemptLines({ branches }: TransactionBody): string[] {
       error ?? '',
     ]),
   )
-  return rows.length === 0
-    ? []
-    : ['', textTable(['STEP', 'OPERATION', 'ATTEMPT', 'STARTED', 'MS', 'OUTCOME', 'ERROR'], rows)]
+  if (rows.length === 0) return []
+  const head = [branchWord(transaction).toUpperCase(), 'OPERATION', 'ATTEMPT', 'STARTED', 'MS', 'OUTCOME', 'ERROR']
+  return ['', textTable(head, rows)]
 }

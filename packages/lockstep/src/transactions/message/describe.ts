@@ -15,7 +15,7 @@ export function describe(transaction: Transaction): Description {
   return {
     branches: [...branches, ...checkOf(message)],
     output: message.status === 'committed' ? (Object.fromEntries(outputs) as Json) : null,
-    incomplete: branches.some((branch) => branch.state === 'skipped' || branch.state === 'refused'),
+    incomplete: message.state.deliveries.some(({ state, escalation }) => state === 'skipped' || escalation !== null),
   }
 }
 

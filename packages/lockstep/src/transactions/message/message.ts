@@ -38,12 +38,12 @@ const transitions = {
   'rolled-back': [],
 } as const satisfies Record<Message['status'], readonly Message['status'][]>
 
-export function advance(transaction: Transaction, event: Event, now: number): Advance {
+export function advance(transaction: Transaction, event: Event, now: number, barrierRetentionMs?: number): Advance {
   const message = transaction as Message
   const claimed = event.claim === undefined ? message : recordClaim(message, event.claim.takeover, now)
   const applied = apply(claimed, event, now)
   if (!('message' in applied)) return { transaction: claimed, commands: [], ...applied }
-  const moved = proceed(applied.message, now, course)
+  const moved = proceed(applied.message, now, course, barrierRetentionMs)
   checkTransition(message, moved.transaction)
   return { ...moved, commands: [...(applied.commands ?? []), ...moved.commands] }
 }

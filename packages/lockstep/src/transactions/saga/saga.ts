@@ -35,12 +35,12 @@ const transitions = {
   'rolled-back': [],
 } as const satisfies Record<Saga['status'], readonly Saga['status'][]>
 
-export function advance(transaction: Transaction, event: Event, now: number): Advance {
+export function advance(transaction: Transaction, event: Event, now: number, barrierRetentionMs?: number): Advance {
   const saga = transaction as Saga
   const claimed = event.claim === undefined ? saga : recordClaim(saga, event.claim.takeover, now)
   const applied = apply(claimed, event, now)
   if (!('saga' in applied)) return { transaction: claimed, commands: [], ...applied }
-  const moved = proceed(applied.saga, now, course)
+  const moved = proceed(applied.saga, now, course, barrierRetentionMs)
   checkTransition(saga, moved.transaction)
   return moved
 }

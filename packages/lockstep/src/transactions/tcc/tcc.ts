@@ -38,12 +38,12 @@ const transitions = {
   'rolled-back': [],
 } as const satisfies Record<Tcc['status'], readonly Tcc['status'][]>
 
-export function advance(transaction: Transaction, event: Event, now: number): Advance {
+export function advance(transaction: Transaction, event: Event, now: number, barrierRetentionMs?: number): Advance {
   const tcc = transaction as Tcc
   const claimed = event.claim === undefined ? tcc : recordClaim(tcc, event.claim.takeover, now)
   const applied = apply(claimed, event, now)
   if (!('tcc' in applied)) return { transaction: claimed, commands: [], ...applied }
-  const moved = proceed(applied.tcc, now, course)
+  const moved = proceed(applied.tcc, now, course, barrierRetentionMs)
   checkTransition(tcc, moved.transaction)
   return moved
 }
