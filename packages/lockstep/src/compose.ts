@@ -210,7 +210,7 @@ function initiatorOf(coordination: Coordination, transport: Transport, options: 
     transport,
     environment,
     timeOf: (iso) => Date.parse(iso),
-    checkBack: checkBack?.name ?? null,
+    checkBack: checkBack ?? null,
     openLocal: (facts) => localBranch({ ...facts, traceparent: null, surroundings }),
   })
 }

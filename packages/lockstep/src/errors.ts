@@ -80,7 +80,7 @@ export const errorTable = {
     title: 'This action is not possible in the present state',
     outcome: 'not-applied',
     retriable: false,
-    next: 'Read the transaction; docs/patterns/saga.md lists which action is possible in which state.',
+    next: 'Read the transaction; docs/patterns lists which action is possible in which state.',
   },
   LOCKSTEP_ROLLED_BACK: {
     status: 409,

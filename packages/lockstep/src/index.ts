@@ -39,7 +39,8 @@ export type {
   TransactionListBody,
 } from './protocol/index.ts'
 export type { Initiator } from './transactions/initiator.ts'
-export type { EscalationPayload, SendOptions, SendOutcome } from './transactions/message/send.ts'
+export type { EscalationPayload, SendOptions } from './transactions/message/half-message.ts'
+export type { SendOutcome } from './transactions/message/send.ts'
 export type { Runnable, RunOptions, RunOutcome } from './transactions/run.ts'
 export { type RunnableSaga, type SagaBuilder, saga } from './transactions/saga/index.ts'
 export type { TccOptions, TccOutcome, TccScope } from './transactions/tcc/initiate.ts'

@@ -46,6 +46,7 @@ describe('past retention', () => {
       await begin(),
       await post('commit'),
       await post('rollback'),
+      await post('branches', { name: 'late', confirm: bank.url, cancel: bank.url }),
       await action,
     ]
     for (const answer of gone) {

@@ -17,10 +17,13 @@ export interface InProcessServer {
 }
 
 /** The real server on a free port, in this process, with an SQLite store of its own. */
-export async function inProcessServer(flags: Readonly<Record<string, unknown>> = {}): Promise<InProcessServer> {
+export async function inProcessServer(
+  flags: Readonly<Record<string, unknown>> = {},
+  environment: Readonly<Record<string, string>> = {},
+): Promise<InProcessServer> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-server-'))
   const store = `sqlite:${join(folder, 'test.db')}`
-  const settings = readSettings({ flags: { port: 0, store, ...flags }, environment: {} })
+  const settings = readSettings({ flags: { port: 0, store, ...flags }, environment })
   const log: { level: string; fields: object; message: string }[] = []
   const failed: unknown[] = []
   const server = await serve({ settings, logger: recorder(log), onFailed: (error) => failed.push(error) })

@@ -6,13 +6,16 @@ import {
   type BeginBody,
   type BranchBegin,
   bodyBytesMax,
+  Checker,
   canonicalJson,
   checkTransactionId,
   isObject,
+  type JsonObject,
   parseDurationMs,
   type TransactionBody,
   type TransactionListBody,
   traceIdOf,
+  transactionIdCharactersMax,
   waitMaxMs,
 } from '../protocol/index.ts'
 import { type Answer, listOf, transactionOf } from './answer.ts'
@@ -21,12 +24,13 @@ import type { RemoteCall } from './remote-call.ts'
 /** The requests of the API, each with what its answers mean (protocol.md sections 2 to 4). */
 
 export function beginCall(body: BeginBody, traceparent: string | undefined): RemoteCall<BeginAnswer> {
-  const text = textOf(body)
-  const id = checkTransactionId(body.id)
+  const text = textOf(body, refuseNoJson)
+  // An id that is none stands in no path here, and the coordinator says all that is wrong in one go.
+  const { id } = body
   const askedMs = waitOf(body)
   const headers = isTrace(traceparent) ? ['traceparent', traceparent] : []
   return {
-    what: `begin ${id}`,
+    what: `begin ${String(id).slice(0, transactionIdCharactersMax)}`,
     id,
     effect: 'once',
     method: 'POST',
@@ -157,16 +161,23 @@ function isTrace(traceparent: string | undefined): traceparent is string {
   return traceparent !== undefined && /^[\x21-\x7e]{1,256}$/.test(traceparent) && traceIdOf(traceparent) !== null
 }
 
+/** In the words of the embedded coordinator, which looks at a begin as a whole. */
+function refuseNoJson(body: JsonObject): void {
+  const checker = new Checker()
+  checker.attempt('', () => canonicalJson(body))
+  checker.done()
+}
+
 /**
  * The body as JSON. What would arrive as something else (a NaN, a date, half of a surrogate pair) is refused here, as the embedded
  * coordinator refuses it. So is what is too large: the server hangs up on it, which would look like no answer.
  */
-function textOf(body: unknown): string {
+function textOf(body: unknown, refuse: (body: JsonObject) => void = canonicalJson): string {
   if (!isObject(body)) {
     const message = 'The body must be a JSON object.'
     throw new LockstepError('LOCKSTEP_INVALID_REQUEST', { message, issues: [{ path: '', message }] })
   }
-  canonicalJson(body)
+  refuse(body)
   const text = JSON.stringify(body)
   if (Buffer.byteLength(text) <= bodyBytesMax) return text
   throw new LockstepError('LOCKSTEP_PAYLOAD_TOO_LARGE', { message: `The body is over ${bodyBytesMax} bytes.` })

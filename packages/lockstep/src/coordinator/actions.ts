@@ -1,7 +1,8 @@
 import { LockstepError } from '../errors.ts'
 import type { Held, OperatorColumns, PatternMachine, StoredTransaction } from '../ports/index.ts'
 import type { ActionRequest } from '../protocol/coordination.ts'
-import type { Changed, Changes, Operator } from './changes.ts'
+import type { Changes, Operator } from './changes.ts'
+import type { Changed } from './snapshot.ts'
 
 type MachineOf = (row: StoredTransaction) => PatternMachine
 

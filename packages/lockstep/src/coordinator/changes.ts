@@ -4,7 +4,6 @@
  */
 import { LockstepError } from '../errors.ts'
 import type {
-  Advance,
   AuditRow,
   Event,
   Held,
@@ -16,7 +15,7 @@ import type {
 } from '../ports/index.ts'
 import type { Driver } from './driver.ts'
 import type { Journal } from './journal.ts'
-import type { Snapshot } from './snapshot.ts'
+import { type Changed, refused, type Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
 import { grownWork, spilledIn, storableHeld, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
 import { snapshotOf } from './view.ts'
@@ -42,12 +41,6 @@ export interface Operator {
 
 /** An event, or what makes one for the pattern that the transaction turns out to have. */
 export type EventSource = Event | ((pattern: Pattern) => Event)
-
-/** What is durable now, and whether it was so before. */
-export interface Changed {
-  readonly snapshot: Snapshot
-  readonly repeated: boolean
-}
 
 interface Acting {
   readonly operator?: Operator
@@ -206,10 +199,6 @@ function released(before: Transaction, row: StoredTransaction, by: Acting, now: 
 
 function storableOperator({ held, deadlineAt, ageFrom }: Transaction): OperatorColumns {
   return { held: held === null ? null : storableHeld(held), deadlineAt, ageFrom }
-}
-
-export function refused({ code, message }: NonNullable<Advance['refusal']>): LockstepError {
-  return new LockstepError(code, { message })
 }
 
 function stateWord({ status, held }: Transaction): string {

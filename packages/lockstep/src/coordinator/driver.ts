@@ -23,13 +23,12 @@ import type {
 import { Active } from './active.ts'
 import { AtHand } from './at-hand.ts'
 import { Calls } from './calls.ts'
-import { type Changed, refused } from './changes.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { handBackHeld, lastUnderstood } from './hand-back.ts'
 import type { Journal } from './journal.ts'
 import { nextEntry } from './next-entry.ts'
 import { Reporter } from './reporter.ts'
-import type { Snapshot } from './snapshot.ts'
+import { type Changed, refused, type Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
 import { withOperatorColumns } from './stored-form.ts'
 import { WakeQueue } from './wake-queue.ts'
@@ -358,6 +357,7 @@ export class Driver {
       this.#lose(active, result)
       return false
     }
+    const turned = at.transaction.status !== active.durable.status
     active.durableChange = Math.max(active.durableChange, at.change)
     if (at.change >= active.durableChange) active.durable = withOperatorColumns(at.transaction, result.row)
     active.updatedAt = at.updatedAt
@@ -370,6 +370,7 @@ export class Driver {
     active.transaction = withOperatorColumns(active.transaction, newestOperatorColumns(active, result.row, at.change))
     active.version = Math.max(active.version, result.row.version)
     this.#reporter.report(active)
+    if (turned) void failpoint('coordinator.decision.after-durable')
     this.#calls.unblock(active)
     this.#settle(active, at.change)
     if (heldElsewhere && !active.gone) this.#restOrWait(active)

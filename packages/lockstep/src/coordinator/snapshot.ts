@@ -1,4 +1,5 @@
-import type { StoredTransaction, Transaction } from '../ports/index.ts'
+import { LockstepError } from '../errors.ts'
+import type { Advance, StoredTransaction, Transaction } from '../ports/index.ts'
 
 /** A durable picture of a transaction: all that may be shown. */
 export interface Snapshot {
@@ -8,4 +9,15 @@ export interface Snapshot {
   readonly updatedAt: number
   /** Attempts that were moved out to rows of their own. */
   readonly spilled: number
+}
+
+/** What is durable now, and whether it was so before. */
+export interface Changed {
+  readonly snapshot: Snapshot
+  readonly repeated: boolean
+}
+
+/** What a machine has not accepted, as its caller gets it. */
+export function refused({ code, message }: NonNullable<Advance['refusal']>): LockstepError {
+  return new LockstepError(code, { message })
 }

@@ -256,6 +256,20 @@ it('dtmcli-node: what is thrown inside transact reaches the caller, and nothing 
   expect([db.read('t').size, db.read('lockstep_barrier').size]).toEqual([0, 0])
 })
 
+it('dtm #559, #556, #34: a refusal and a closed branch are answers, not crashes: nothing is logged', async () => {
+  const { hold } = seats()
+  const logged: string[] = []
+  const outcomes = [
+    await call(hold, 'try', input, { logged }),
+    await call(hold, 'try', input, { logged, transaction: 't2' }),
+    await call(hold, 'cancel', input, { logged }),
+    await call(hold, 'try', input, { logged }),
+    await call(hold, 'try', {}, { logged }),
+    await call(hold, 'confirm', input, { logged, transaction: 't3' }),
+  ].map((outcome) => outcome.kind)
+  expect([outcomes, logged]).toEqual([['done', 'refused', 'done', 'refused', 'refused', 'unknown'], []])
+})
+
 it('knows its kind, and refuses operations that make none', () => {
   const base = { input: z.null() }
   const nothing = (): null => null

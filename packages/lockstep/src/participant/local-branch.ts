@@ -1,4 +1,4 @@
-import type { Json, Outcome, ParticipantCall, ParticipantSurroundings } from '../ports/index.ts'
+import type { CheckBackDefinition, Json, Outcome, ParticipantCall, ParticipantSurroundings } from '../ports/index.ts'
 import { verdictOf } from '../ports/index.ts'
 import { localBranch as localBranchName } from '../protocol/index.ts'
 import type { Branch } from './branch.ts'
@@ -14,6 +14,8 @@ export interface LocalBranchOptions {
   readonly begunAt: number
   readonly traceparent: string | null
   readonly surroundings: ParticipantSurroundings
+  /** What answers for this service when it is asked; null where only the barrier can tell. */
+  readonly checkBack?: CheckBackDefinition | null
   readonly signal?: AbortSignal
 }
 
@@ -26,15 +28,15 @@ export interface LocalBranch {
   /** Waits for `transact` even where the local transaction did not, and throws what it threw even where that was caught. */
   settle(): Promise<void>
   /**
-   * The check-back, in this process and on the same handle: after `rollback` the local transaction can never commit. Unknown while no
-   * handle is known.
+   * The check-back, in this process: what the service has declared, or else the barrier on the same handle. After `rollback` the local
+   * transaction can never commit. Unknown while neither is known.
    */
   check(): Promise<Outcome>
 }
 
 /** Opens the branch `_local` of a message that has been begun. */
 export function localBranch(options: LocalBranchOptions): LocalBranch {
-  const { input, surroundings, store, transaction, begunAt, traceparent, signal } = options
+  const { input, surroundings, store, transaction, begunAt, traceparent, signal, checkBack = null } = options
   const facts = { store, transaction, branch: localBranchName, attempt: 1, begunAt, traceparent }
   const call: ParticipantCall = signal === undefined ? facts : { ...facts, signal }
   const branch = new OpenBranch('action', input, call, surroundings)
@@ -45,6 +47,8 @@ export function localBranch(options: LocalBranchOptions): LocalBranch {
     },
     settle: () => branch.settle(),
     async check() {
+      // The coordinator would get this very answer: two ways to decide must not disagree.
+      if (checkBack !== null) return checkBack.run('check', input, call, surroundings)
       const { handle } = branch
       if (handle === null)
         return { kind: 'unknown', error: 'branch.transact was not called: its database is not known.' }

@@ -3,7 +3,7 @@ import type { Operation, Outcome } from './outcome.ts'
 
 /** One attempt of one operation, as it travels. */
 export interface Call {
-  /** An absolute URL, or `<service>.<participant>`. */
+  /** An absolute URL, `<service>.<participant>`, or the bare name of a service for its check-back. */
   readonly target: string
   readonly operation: Operation
   readonly store: string

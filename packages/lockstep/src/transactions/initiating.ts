@@ -1,5 +1,5 @@
 import { LockstepError } from '../errors.ts'
-import type { Environment, Json, Outcome, Transport } from '../ports/index.ts'
+import type { CheckBackDefinition, Environment, Json, Outcome, Transport } from '../ports/index.ts'
 import type { Coordination, TransactionBody } from '../protocol/index.ts'
 
 /** What whoever initiates a transaction works with: a coordinator, near or far, and its own way to the participants. */
@@ -10,8 +10,8 @@ export interface Initiating<Branch> {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'random'>
   /** Milliseconds since 1970 of a time as the wire has it. */
   readonly timeOf: (iso: string) => number
-  /** The service whose check-back is asked where a message names none. */
-  readonly checkBack: string | null
+  /** This process's own check-back: asked where a message names none. */
+  readonly checkBack: CheckBackDefinition | null
   readonly openLocal: (facts: LocalFacts) => LocalTransaction<Branch>
 }
 
@@ -20,6 +20,8 @@ export interface LocalFacts {
   readonly transaction: string
   readonly input: Json
   readonly begunAt: number
+  /** What knows how to check; null where that is not in this process, and the barrier is asked. */
+  readonly checkBack: CheckBackDefinition | null
 }
 
 /** The producer's own transaction, and the check of what became of it. */

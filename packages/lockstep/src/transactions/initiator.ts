@@ -1,5 +1,6 @@
 import type { Initiating } from './initiating.ts'
-import { type LocalWork, type SendOptions, type SendOutcome, send } from './message/send.ts'
+import type { SendOptions } from './message/half-message.ts'
+import { type LocalWork, type SendOutcome, send } from './message/send.ts'
 import { type Runnable, type RunOptions, type RunOutcome, run } from './run.ts'
 import { initiate, type TccOptions, type TccOutcome, type TccScope } from './tcc/initiate.ts'
 

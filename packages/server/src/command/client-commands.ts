@@ -1,14 +1,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { LockstepError, type TransactionBody, type TransactionListBody } from 'lockstep'
-import {
-  type ActionName,
-  actionNames,
-  branchActionNames,
-  isTransactionId,
-  patterns,
-  statuses,
-} from 'lockstep/protocol'
+import { type ActionName, actionNames, branchActionNames, isTransactionId, patterns, statuses } from 'lockstep/protocol'
 import { apiClient } from './api-client.ts'
 import { print } from './output.ts'
 import { lineText, listText, transactionText } from './transaction-text.ts'
@@ -30,7 +23,7 @@ const actions = {
   retry: 'one attempt now; lets a held transaction go',
   hold: 'no new attempt until it is resumed',
   resume: 'lets a held transaction go on',
-  skip: 'gives up one branch of a held transaction',
+  skip: 'gives up one step of a held transaction',
   'force-commit': 'skips what is left and commits',
   'force-rollback': 'rolls back, or skips what is left of a rollback',
 } as const satisfies Readonly<Record<ActionName, string>>
@@ -80,7 +73,7 @@ function addAction(program: Command, name: ActionName, help: string): void {
     .description(help)
     .argument('<id>')
     .requiredOption('--reason <text>', 'why, for the next person who reads the audit')
-  if (takesBranch) command.addOption(new Option('--branch <name>', 'the step or branch').makeOptionMandatory(name === 'skip'))
+  if (takesBranch) command.addOption(new Option('--branch <name>', 'the step').makeOptionMandatory(name === 'skip'))
   const example = `lockstep ${name} order-42 ${takesBranch ? '--branch credit ' : ''}--reason 'bank-b is up again'`
   command.addHelpText('after', `\nExample:\n  $ ${example}`).action(async (id: string, options: ActionOptions) => {
     const { reason, branch } = options

@@ -25,6 +25,13 @@ const yesOrNo = z.preprocess(
 )
 
 const text = z.string('must be a text').min(1, 'is empty')
+
+const webUrl = text.refine((given) => {
+  const url = URL.parse(given)
+  const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:'
+  return isWeb && url.username === '' && url.password === ''
+}, 'must be an http or https URL without credentials')
+
 const service = z.strictObject({
   url: text,
   secret: z.union([text, z.array(text)]).optional(),
@@ -46,6 +53,7 @@ export const settingSchemas = {
   intake: wholeNumber(1, 1_000_000),
   retentionFinished: duration,
   retentionIds: duration,
+  alertWebhook: webUrl,
 } as const
 
 export type SettingKey = keyof typeof settingSchemas
@@ -93,6 +101,11 @@ export const settingNames: Readonly<Record<SettingKey, SettingNames>> = {
     flags: '--retention-ids <duration>',
     environment: 'LOCKSTEP_RETENTION_IDS',
     help: 'how long their ids and end states are kept (default 31d)',
+  },
+  alertWebhook: {
+    flags: '--alert-webhook <url>',
+    environment: 'LOCKSTEP_ALERT_WEBHOOK',
+    help: 'gets every alert as JSON; signed with LOCKSTEP_ALERT_WEBHOOK_SECRET where that is set',
   },
 }
 

@@ -15,7 +15,15 @@ export interface Settings {
   readonly intake: number | undefined
   readonly retentionFinished: number | undefined
   readonly retentionIds: number | undefined
+  readonly alertWebhook: AlertWebhook | undefined
 }
+
+export interface AlertWebhook {
+  readonly url: string
+  readonly secret: string | undefined
+}
+
+const alertSecretName = 'LOCKSTEP_ALERT_WEBHOOK_SECRET'
 
 /** Keys that belong to the client commands, to this reader itself, or to fail points, which only a test build has. */
 const otherKeys = new Set([
@@ -23,6 +31,8 @@ const otherKeys = new Set([
   'LOCKSTEP_KEY',
   'LOCKSTEP_CONFIG',
   'LOCKSTEP_STORE_FILE',
+  alertSecretName,
+  `${alertSecretName}_FILE`,
   'LOCKSTEP_FAILPOINTS',
 ])
 const testPrefix = 'LOCKSTEP_TEST_'
@@ -45,7 +55,24 @@ export function readSettings(sources: SettingSources): Settings {
     intake: read('intake'),
     retentionFinished: read('retentionFinished'),
     retentionIds: read('retentionIds'),
+    alertWebhook: webhookOf(read('alertWebhook'), environment),
   }
+}
+
+/** The secret has no flag and stands in no file of settings: both are read by more people than may know it. */
+function webhookOf(url: string | undefined, environment: SettingSources['environment']): AlertWebhook | undefined {
+  const fromFile = readSecret(alertSecretName, environment)
+  const from = fromFile === undefined ? alertSecretName : `${alertSecretName}_FILE`
+  const secret = fromFile ?? environment[alertSecretName]
+  if (url === undefined && secret !== undefined) {
+    throw unusable(`${from} is set, and nothing to sign with it.`, 'Set --alert-webhook or LOCKSTEP_ALERT_WEBHOOK too.')
+  }
+  // 24 to 64 bytes in base64, as for the secrets of services.
+  if (secret !== undefined && !/^whsec_[A-Za-z0-9+/_-]{32,86}={0,2}$/.test(secret)) {
+    const next = "Make one with: node -p \"'whsec_' + crypto.randomBytes(32).toString('base64')\""
+    throw unusable(`${from} must be "whsec_" followed by 24 to 64 bytes in base64.`, next)
+  }
+  return url === undefined ? undefined : { url, secret }
 }
 
 /** The store alone, for commands that need no server. */

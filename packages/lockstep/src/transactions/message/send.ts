@@ -1,52 +1,17 @@
 import { failpoint } from '#failpoint'
 import { mutant } from '#mutant'
 import { LockstepError } from '../../errors.ts'
-import { type Json, verdictOf } from '../../ports/index.ts'
-import { type BeginBody, durationMs, type TransactionBody, waitMaxMs } from '../../protocol/index.ts'
-import { type Decided, decidedAs, type Initiating, type LocalTransaction, rolledBack } from '../initiating.ts'
-import { type BeginOptions, given } from '../run.ts'
-
-/** What must be known of a participant to deliver to it. */
-export interface Deliverable<Payload> {
-  readonly name: string
-  readonly kind?: 'deliver'
-  readonly types?: { readonly input: Payload; readonly output: unknown }
-}
-
-/** A receiver: a participant, or a URL. */
-export type Receiver<Payload> = Deliverable<Payload> | string
-
-export interface DeliveryOptions<Payload> {
-  readonly to: Receiver<Payload>
-  /** The branch's name; its position, from 1 on, unless given. */
-  readonly name?: string
-  /** From the decision on. */
-  readonly delay?: BeginBody['wait']
-  /** Told by a linked message when the receiver says no; without it a person is asked. */
-  readonly escalate?: Deliverable<EscalationPayload> | string
-}
-
-/** What an escalation is told. */
-export interface EscalationPayload {
-  readonly transaction: string
-  readonly delivery: string
-  /** Of the message. */
-  readonly input: Json
-  readonly payload: Json
-}
-
-export interface SendOptions<Payload> extends BeginOptions {
-  readonly to: readonly (Receiver<Payload> | DeliveryOptions<Payload>)[]
-  readonly payload: Payload
-  /** What the check-back is given; null unless given. With several databases it says which one to look into. */
-  readonly input?: Json
-  /** Who is asked when nothing is heard: a check-back of this process, a service, or a URL. This process's own unless given. */
-  readonly checkBack?: { readonly name: string } | string
-  /** When it is asked first; 2 s unless given. */
-  readonly checkAfter?: BeginBody['wait']
-  /** How long to wait for the deliveries once it is decided; not at all unless given. */
-  readonly wait?: BeginBody['wait']
-}
+import { verdictOf } from '../../ports/index.ts'
+import { durationMs, type TransactionBody, waitMaxMs } from '../../protocol/index.ts'
+import {
+  type Decided,
+  decidedAs,
+  type Initiating,
+  type LocalFacts,
+  type LocalTransaction,
+  rolledBack,
+} from '../initiating.ts'
+import { bodyOf, type SendOptions } from './half-message.ts'
 
 export interface LocalWork<Branch, Result> {
   /** The local transaction: return what `branch.transact` gives. It runs only when the half message is durable. */
@@ -67,59 +32,27 @@ export async function send<Branch, Payload, Result>(
   { transaction: work }: LocalWork<Branch, Result>,
   by: Initiating<Branch>,
 ): Promise<SendOutcome<Result>> {
-  const body = bodyOf(options, by)
-  const { transaction } = await by.coordination.begin(body)
+  const { transaction } = await by.coordination.begin(bodyOf(options, by.checkBack))
+  await failpoint('message.producer.begin-unanswered')
   if (transaction.status === 'rolling-back' || transaction.status === 'rolled-back') throw rolledBack(transaction)
   if (transaction.status !== 'prepared') return { ...decidedAs(transaction), replayed: true, result: undefined }
-  await failpoint('producer.after-begin.before-local')
-  const local = by.openLocal(localFacts(transaction, body, by))
+  await failpoint('message.producer.after-begin.before-local')
+  const local = by.openLocal(factsOf(transaction, options, by))
   const result = await resultOf(work, { local, transaction, by })
-  await failpoint('producer.after-local.before-commit')
+  await failpoint('message.producer.after-local.before-commit')
   const decided = await by.coordination.decide(options.id, 'commit', { waitMs: waitMsOf(options) })
+  await failpoint('message.producer.commit-unanswered')
   return { ...decidedAs(decided), replayed: false, result }
 }
 
-function bodyOf<Payload>(
-  options: SendOptions<Payload>,
-  by: Pick<Initiating<unknown>, 'checkBack' | 'timeOf'>,
-): BeginBody {
-  const { id, labels, input, checkAfter, payload } = options
-  const deliveries = options.to.map((receiver) => deliveryOf(receiver, payload as Json))
-  const checkBack = checkBackOf(options, by)
-  return { id, pattern: 'message', deliveries, checkBack, ...given({ labels, input, checkAfter }) }
-}
-
-function deliveryOf<Payload>(receiver: Receiver<Payload> | DeliveryOptions<Payload>, payload: Json): Json {
-  if (typeof receiver === 'string' || !('to' in receiver)) return { to: targetOf(receiver), payload }
-  const { to, name, delay, escalate } = receiver
-  const told = escalate === undefined ? {} : { escalate: targetOf(escalate) }
-  return { to: targetOf(to), payload, ...given({ name, delay }), ...told }
-}
-
-function targetOf(receiver: { readonly name: string } | string): string {
-  return typeof receiver === 'string' ? receiver : receiver.name
-}
-
-/** Without one, a producer that dies between its commit and ours would leave the message undecided for ever. */
-function checkBackOf<Payload>(
-  { checkBack }: SendOptions<Payload>,
-  by: Pick<Initiating<unknown>, 'checkBack' | 'timeOf'>,
-): string {
-  const name = checkBack === undefined ? by.checkBack : targetOf(checkBack)
-  if (name !== null) return name
-  throw new LockstepError('LOCKSTEP_INVALID_REQUEST', {
-    message: 'send needs a check-back: who tells what became of the local transaction when this process dies?',
-    issues: [{ path: '/checkBack', message: 'is missing' }],
-    next: "Give `checkBack: checkBack('orders', { pool })` to the coordinator or to connect, or name one in send.",
-  })
-}
-
-function localFacts(
+function factsOf<Payload>(
   { store, id, createdAt }: TransactionBody,
-  { input = null }: BeginBody,
+  { input = null, checkBack }: SendOptions<Payload>,
   by: Pick<Initiating<unknown>, 'checkBack' | 'timeOf'>,
-) {
-  return { store, transaction: id, input, begunAt: by.timeOf(createdAt) }
+): LocalFacts {
+  const named = checkBack ?? by.checkBack
+  const own = typeof named === 'string' ? null : named
+  return { store, transaction: id, input, begunAt: by.timeOf(createdAt), checkBack: own }
 }
 
 interface Sending<Branch> {

@@ -1,3 +1,4 @@
+import { failpoint } from '#failpoint'
 import { isLockstepError, messageOf } from '../../errors.ts'
 import type { Json } from '../../ports/index.ts'
 import { type BeginBody, type BranchBegin, durationMs, type TransactionBody, waitMaxMs } from '../../protocol/index.ts'
@@ -53,7 +54,9 @@ export async function initiate<Result>(
   if (transaction.status !== 'prepared') return { ...decidedAs(transaction), replayed: true, result: undefined }
   const tries = new Tries(transaction, by)
   const result = await resultOf(body, tries, by)
+  await failpoint('tcc.initiator.after-all-tries')
   const decided = await by.coordination.decide(id, 'commit', { waitMs: waitMsOf(options) })
+  await failpoint('tcc.initiator.commit-unanswered')
   return { ...decidedAs(decided), replayed: false, result }
 }
 
@@ -138,6 +141,7 @@ class Tries {
     const { coordination, timeOf } = this.#by
     try {
       await coordination.register(this.id, { name: branch, participant: target, input } as BranchBegin)
+      await failpoint('tcc.initiator.after-registering.before-try')
       const call = { target, operation: 'try', store, transaction: this.id, branch, timeoutMs, input } as const
       const begun = { begunAt: timeOf(createdAt), traceparent: null }
       return await tryBranch({ call: { ...call, ...begun }, untilMs: this.#untilMs }, this.#by)
