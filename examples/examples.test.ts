@@ -16,12 +16,14 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-function transfer(): string {
-  const args = [...fromSource, join(root, 'examples/01-transfer/transfer.ts'), directory]
-  const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 })
+function run(script: string, ...more: string[]): string {
+  const args = [...fromSource, join(root, 'examples', script), ...more]
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 })
   expect([status, stderr]).toEqual([0, ''])
   return stdout
 }
+
+const transfer = () => run('01-transfer/transfer.ts', directory)
 
 it('01-transfer pays once, answers a repeat alike, and takes back what was refused', () => {
   const first = transfer()
@@ -55,4 +57,27 @@ it('02-any-language: participants in plain Python, driven by curl', async ({ ski
   expect(answers[1]).toEqual(answers[0])
   expect(answers[2].reason).toEqual({ branch: 'stock', body: { code: 'out-of-stock' } })
   expect(ran.stdout).toContain('stock.db 6\nreserve.db 6')
+})
+
+it('03-tcc-booking: one booked, one refused, one whose agency is killed with everything held', {
+  timeout: 60_000,
+}, () => {
+  const said = run('03-tcc-booking/booking.ts')
+  expect(said).toContain('trip-1: committed')
+  expect(said).toContain('trip-2: not booked. trip.payment refused')
+  expect(said).toContain('trip-3: its agency ended by SIGKILL, with everything held')
+  expect(said).toContain('trip-3: rolled-back, because of {"code":"deadline"}')
+  expect(said.trimEnd().split('\n').at(-1)).toContain('flight 1/0/1, hotel 1/0/1, payment 600/0/400')
+})
+
+it('05-order-paid-message: the check-back decides what a killed producer could not tell', { timeout: 60_000 }, () => {
+  const said = run('05-order-paid-message/paid.ts')
+  expect(said).toContain('order 1: message committed, decided by its producer')
+  expect(said).toMatch(
+    /order 2: the orders service ended by SIGKILL \(after-commit\)\norder 2: message committed, decided by check-back/,
+  )
+  expect(said).toMatch(
+    /order 3: the orders service ended by SIGKILL \(before-commit\)\norder 3: message rolled-back, decided by/,
+  )
+  expect(said).toContain('orders 1 and 2 are paid; ann has 20 points')
 })

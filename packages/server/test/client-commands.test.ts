@@ -77,6 +77,38 @@ describe('the client commands', () => {
     expect((await commandHere(['force-rollback', 'open', '--reason', 'x'], client)).code).toBe(0)
   })
 
+  it('show prints the branches of a TCC, and the producer of a message as the branch _local', async () => {
+    await server.begin({ id: 'trip', pattern: 'tcc' })
+    expect((await commandHere(['show', 'trip'], client)).stdout).toMatch(/\n\nno branches\n$/)
+    const seat = { name: 'seat', confirm: `${bank.url}/yes`, cancel: `${bank.url}/undo` }
+    await server.post('/v1/transactions/trip/branches', seat)
+    expect((await commandHere(['show', 'trip'], client)).stdout).toMatch(/BRANCH +STATE +ATTEMPTS\nseat +waiting +0\n$/)
+    await server.post('/v1/transactions/trip/rollback?wait=5000')
+    const cancelled = (await commandHere(['show', 'trip'], client)).stdout
+    expect(cancelled).toMatch(/\nreason +no branch: /)
+    expect(cancelled).toMatch(/\nseat +reversed +1\n/)
+    expect(cancelled).toMatch(/\nseat +cancel +1 +\S+ +\d+ +done/)
+
+    bank.on('/check', () => json({ decision: 'rollback' }))
+    const deliveries = [{ to: `${bank.url}/points` }]
+    await server.begin({
+      id: 'paid',
+      pattern: 'message',
+      checkBack: `${bank.url}/check`,
+      checkAfter: 60_000,
+      deliveries,
+    })
+    await server.post('/v1/transactions/paid/rollback')
+    await server.get('/v1/transactions/paid?wait=5000')
+    const { stdout } = await commandHere(['show', 'paid'], client)
+    expect(stdout).toMatch(/^paid {2}message {2}rolled-back\n/)
+    expect(stdout).toMatch(/\nreason +_local: /)
+    expect(stdout).toMatch(/BRANCH +STATE +ATTEMPTS\n1 +waiting +0\n_local +done +1\n/)
+    expect(stdout).toMatch(/\n_local +check +1 +\S+ +\d+ +done/)
+    const listed = await commandHere(['list', '--pattern', 'message', '--json'], client)
+    expect(JSON.parse(listed.stdout)).toMatchObject({ items: [{ id: 'paid', pattern: 'message' }] })
+  })
+
   const codes: readonly (readonly [args: string[], code: number, says: string])[] = [
     [['show', 'nobody'], 3, 'LOCKSTEP_NOT_FOUND'],
     [['retry', 'nobody', '--reason', 'x'], 3, 'LOCKSTEP_NOT_FOUND'],
@@ -124,6 +156,13 @@ describe('the client commands', () => {
       3,
       { status: 404, code: 'LOCKSTEP_NOT_FOUND', next: expect.any(String) },
     ])
+  })
+
+  it('list names the patterns it can be asked for', async () => {
+    const { stdout } = await commandHere(['list', '--help'])
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+      'saga, tcc, xa, message, notification, none (rolled back before it was',
+    )
   })
 
   it('explain themselves, each with an example', async () => {

@@ -1,7 +1,6 @@
 /** A store, coordinators over it, and participants whose answers a test chooses; everything under one virtual clock. */
 import { type CoordinatorOptions, createCoordinator, type EmbeddedCoordinator } from '../../src/compose.ts'
 import { LockstepError } from '../../src/errors.ts'
-import type { BeginBody } from '../../src/protocol/index.ts'
 import type {
   Call,
   Entry,
@@ -11,6 +10,7 @@ import type {
   TransactionStore,
   Transport,
 } from '../../src/ports/index.ts'
+import type { BeginBody } from '../../src/protocol/index.ts'
 import { memoryStore } from '../../src/stores/memory/index.ts'
 import { VirtualTime } from './virtual-time.ts'
 

@@ -223,7 +223,7 @@ const secondPhase: readonly Row[] = [
   [
     'a resume lets the calls leave that a hold kept back',
     () => tcc('a').hold().commit().resume(),
-    'committing [active] | a.confirm#1 status | next 660000',
+    'committing [active] | a.confirm#1 status | next 660001',
   ],
 ]
 
@@ -327,7 +327,7 @@ describe('what a TCC shows', () => {
     })
   })
   it('that it is incomplete when an operator has skipped a branch', () => {
-    const shown = tcc('ab').commit().done('a', 1).act('skip', 'b').describe()
+    const shown = tcc('ab').commit().done('a', 1).unknown('b').act('skip', 'b').describe()
     expect(shown).toMatchObject({ output: { a: 1 }, incomplete: true, branches: [{}, { state: 'skipped' }] })
   })
 })
