@@ -46,7 +46,7 @@ export function commonMoves<Run extends PatternRun<Transaction>>(
     move(1, (run) => run.takeover()),
     // What is parked has no call out.
     move(1, (run) => void (flying(run).length === 0 && run.claim())),
-    move(1, (run) => run.hold()),
+    move(1, (run) => void (run.transaction.endedAt === null && run.hold())),
     move(1, (run) => void (run.transaction.held !== null && run.resume())),
     { weight: 1, arbitrary: fc.boolean().map((commits): Move<Run> => (run) => commits ? run.commit() : run.rollback()) },
   ]

@@ -52,8 +52,8 @@ function retry(message: Message, position: number): Message {
 
 function skip(message: Message, position: number): Acted {
   const delivery = message.state.deliveries[position]
-  if (message.status === 'prepared')
-    return notAllowed(`Message ${message.id} is not decided: there is nothing to skip yet.`)
+  if (message.status !== 'committing')
+    return notAllowed(`Message ${message.id} is ${message.status}: there is nothing to skip.`)
   if (delivery === undefined || isSettled(delivery))
     return notAllowed(`This delivery of ${message.id} is ${delivery?.state ?? 'unknown'}: there is nothing to skip.`)
   return { message: withDelivery(message, position, { state: 'skipped', stuck: null }) }

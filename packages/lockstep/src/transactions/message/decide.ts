@@ -34,13 +34,22 @@ function rollBack(message: Message, now: number): Decided {
 }
 
 export function askNow(message: Message): Decided {
-  const { check } = message.state
-  const isAsked = check.flight !== null || (message.state.hurried && check.tries.retryAt === null)
+  const { check, hurried: isHurried } = message.state
+  // Held, it is asked once it is let go. What this very event lets go must not count as asked already.
+  const isAsked = check.flight !== null || (message.held !== null && isHurried && check.tries.retryAt === null)
   if (isAsked) return { repeated: true }
   return { message: { ...message, state: { ...message.state, hurried: true, check: hurried(check) } } }
 }
 
-/** Nothing was ever delivered, so there is nothing to reverse. */
+/**
+ * Nothing was ever delivered, so there is nothing to reverse. What is held ends once it is let go: only a person lifts a hold, and what
+ * has ended must not stay among what people look after.
+ */
 export function end(message: Message, reason: RollbackReason, now: number): Message {
-  return { ...message, status: 'rolled-back', reason, endedAt: now }
+  const decided = { ...message, status: 'rolling-back' as const, reason }
+  return message.held === null ? rolledBack(decided, now) : decided
+}
+
+export function rolledBack(message: Message, now: number): Message {
+  return { ...message, status: 'rolled-back', endedAt: now, nextAt: null }
 }

@@ -5,6 +5,7 @@
  *                 answer → committing or rolled-back; a rollback by anybody only has the check asked now, where there is one.
  *   committing    irrevocable. Moves: each delivery `done`; the last one → committed. A delivery that is refused is told to the
  *                 producer by a linked message, or held for a person once the others are through.
+ *   rolling-back  irrevocable, and nothing to do: only what is held stays here. Moves: whoever lets it go → rolled-back.
  *   committed, rolled-back    final.
  *
  * Silence decides nothing: the check is asked until it answers with a decision. Age alone alerts, then holds, and a held message still
@@ -23,7 +24,7 @@ import { type Course, proceed } from '../proceed.ts'
 import { notAllowed, type Refused } from '../refusal.ts'
 import { act } from './act.ts'
 import { checkCalls, checkMoments, recordCheck, recordCheckNotSent } from './check.ts'
-import { decide } from './decide.ts'
+import { decide, rolledBack } from './decide.ts'
 import { isSettled, isStuck, type Message } from './definition.ts'
 import { deliveryCalls, deliveryMoments, recordDelivery, recordDeliveryNotSent } from './deliver.ts'
 import { escalations, recordBegun } from './escalate.ts'
@@ -31,7 +32,7 @@ import { recordClaim } from './take-over.ts'
 
 /** What may follow what. */
 const transitions = {
-  prepared: ['committing', 'rolled-back'],
+  prepared: ['committing', 'rolling-back', 'rolled-back'],
   committing: ['committed'],
   'rolling-back': ['rolled-back'],
   committed: [],
@@ -78,13 +79,16 @@ function apply(message: Message, event: Event, now: number): Applied {
 
 const course: Course<Message> = {
   judge: (message) => message,
-  isOver: (message) => message.state.deliveries.every((delivery) => isSettled(delivery) && isLanded(delivery)),
+  isOver({ status, state }) {
+    return status === 'rolling-back' || state.deliveries.every((delivery) => isSettled(delivery) && isLanded(delivery))
+  },
   obstacle: stuckReason,
   move(message, now) {
     if (message.status === 'prepared') {
       const { message: transaction, commands } = checkCalls(message, now)
       return { transaction, commands }
     }
+    if (message.status === 'rolling-back') return { transaction: rolledBack(message, now), commands: [] }
     if (course.isOver(message)) return { transaction: { ...message, status: 'committed', endedAt: now }, commands: [] }
     const told = escalations(message)
     const { message: transaction, commands } = deliveryCalls(told.message, now)

@@ -1,6 +1,7 @@
 import { LockstepError } from '../../errors.ts'
 import type { Json, Plan, TargetDirectory } from '../../ports/index.ts'
 import { Checker, isObject, type JsonObject } from '../../protocol/checker.ts'
+import { alertAfterMs, holdAfterMs } from '../age.ts'
 import { newErrand } from '../errand.ts'
 import { checkTarget, readBranchName, readDuration, servicesOf } from '../reading.ts'
 import type { Delivery, MessageDefinition, MessageState } from './definition.ts'
@@ -8,7 +9,8 @@ import type { Delivery, MessageDefinition, MessageState } from './definition.ts'
 const deliveriesMax = 500
 const deliveryKeys = ['name', 'to', 'payload', 'delay', 'escalate']
 const defaultCheckAfterMs = 2_000
-const checkAfterMaxMs = 24 * 3_600_000
+/** Well before an undecided message is held for its age: a check that comes no sooner would never be asked. */
+const checkAfterMaxMs = holdAfterMs / 2
 /** Well within the barrier's memory (law 10). */
 const delayMaxMs = 7 * 24 * 3_600_000
 
@@ -41,9 +43,9 @@ export function plan(body: JsonObject, targets: TargetDirectory): Plan {
   }
 }
 
-/** Without a check-back only the age moves an undecided message. */
+/** Until it is checked, or a person is told of its age; without a check-back only the age moves an undecided message. */
 function restOf({ checkBack, checkAfterMs }: MessageDefinition): number {
-  return checkBack === null ? 600_000 : checkAfterMs
+  return checkBack === null ? alertAfterMs : Math.min(checkAfterMs, alertAfterMs)
 }
 
 /** Fan-out is resolved at begin. */

@@ -44,7 +44,7 @@ function checkTcc(before: TccRun['transaction'], run: TccRun): void {
   expect(branches.slice(0, before.definition.branches.length)).toEqual(before.definition.branches)
   if (before.status !== 'prepared') expect(branches).toEqual(before.definition.branches)
   expect(transaction.state.branches).toHaveLength(branches.length)
-  const operation = transaction.status === 'committing' ? 'confirm' : 'cancel'
+  const operation = transaction.status.startsWith('commit') ? 'confirm' : 'cancel'
   expect([...operationsIn(run.commands)].filter((one) => one !== operation)).toEqual([])
   if (transaction.status === 'prepared') expect(run.calls()).toEqual([])
   for (const { operation: made } of transaction.attempts) expect([operation, made]).toEqual([operation, operation])
