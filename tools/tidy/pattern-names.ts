@@ -1,7 +1,19 @@
 import { placeOf } from './areas.ts'
 import { type Finding, isTest, type Rule } from './source.ts'
 
-const patternWords = new Set(['saga', 'tcc', 'xa', 'compensate', 'confirm', 'cancel'])
+/** Names of patterns and of their operations. `message` is a word of every day, so only the comparison with it counts. */
+const patternWords = new Set([
+  'saga',
+  'tcc',
+  'xa',
+  'notification',
+  'compensate',
+  'confirm',
+  'cancel',
+  'deliver',
+  'delivery',
+])
+const comparedWithMessage = /(?:===|!==|case)\s*['"]message['"]/
 /** A timer of the Timers port is cancelled, without arguments. */
 const timerCancel = /(?<!\bthis\.)\bcancel\(\)/g
 
@@ -12,7 +24,7 @@ export const patternNames: Rule = (source) => {
   if (place.area !== 'coordinator' && place.area !== 'stores') return []
   const findings: Finding[] = []
   for (const [index, line] of source.uncommented.replaceAll(timerCancel, '').split('\n').entries()) {
-    const word = wordsOf(line).find((each) => patternWords.has(each))
+    const word = comparedWithMessage.test(line) ? 'message' : wordsOf(line).find((each) => patternWords.has(each))
     if (word) findings.push({ path: source.path, line: index + 1, message: `names a pattern: ${word}` })
   }
   return findings

@@ -160,7 +160,14 @@ const samples: Record<string, Sample> = {
   'the coordinator names no pattern': {
     rule: patternNames,
     path: driver,
-    bad: [`if (row.pattern === 'saga') x()`, 'const xaBranches = 1', 'run.compensate()', 'this.cancel()'],
+    bad: [
+      `if (row.pattern === 'saga') x()`,
+      `if (row.pattern === 'message') x()`,
+      'const xaBranches = 1',
+      'run.compensate()',
+      'this.cancel()',
+      'deliverAll()',
+    ],
     good: [
       '// a saga',
       'const exact = max',

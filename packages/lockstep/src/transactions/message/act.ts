@@ -56,5 +56,6 @@ function skip(message: Message, position: number): Acted {
     return notAllowed(`Message ${message.id} is ${message.status}: there is nothing to skip.`)
   if (delivery === undefined || isSettled(delivery))
     return notAllowed(`This delivery of ${message.id} is ${delivery?.state ?? 'unknown'}: there is nothing to skip.`)
-  return { message: withDelivery(message, position, { state: 'skipped', stuck: null }) }
+  // Whoever skips it has settled it in another way, so nobody is told of it any more either.
+  return { message: withDelivery(message, position, { state: 'skipped', stuck: null, escalation: null }) }
 }

@@ -153,7 +153,7 @@ describe('what is stuck', () => {
     // The age of a delayed message starts when the last of it is due, so that it is not what holds this one.
     const run = end(committed('ab', { b: { delay: '2d' } }))
     expect([run.alerts, run.transaction.held, run.delivery('a').stuck?.reason]).toEqual([1, null, reason])
-    run.after(2 * day).woke().done('b')
+    run.after((run.delivery('b').dueAt ?? 0) - run.now).woke().done('b')
     expect(run.transaction.held).toMatchObject({ reason, detail: 'a' })
     run.resume()
     if (run.calls().length === 0) run.after(minute).woke()
@@ -203,7 +203,7 @@ describe('a receiver that says no is told to the producer', () => {
   it('ends committed and incomplete once that is begun', () => {
     const run = committed('a', telling).refused('a').begun('a')
     expect(run.show()).toBe('committed [refused] | next -')
-    expect(run.describe()).toMatchObject({ incomplete: true, output: {}, branches: [{ state: 'refused' }, {}].slice(0, 1) })
+    expect(run.describe()).toMatchObject({ incomplete: true, output: {}, branches: [{ state: 'refused' }] })
   })
   it('waits for the other deliveries', () => {
     const run = committed('ab', telling).refused('a').begun('a')
@@ -254,7 +254,7 @@ describe('a receiver that says no is told to the producer', () => {
       reason: 'settled by phone',
       claim: { takeover: true },
     })
-    expect([run.begins(), run.show()]).toEqual([[], 'committing [skipped active] | b.deliver#2 status | next 600000'])
+    expect([run.begins(), run.show()]).toEqual([[], 'committing [skipped active] | b.deliver#2 status | next 600001'])
     expect(run.begun('a', 'too late').done('b').show()).toBe('committed [skipped done] | next -')
   })
 })
