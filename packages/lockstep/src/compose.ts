@@ -4,7 +4,12 @@
  */
 import { nodeSqliteBarrier } from './adapters/node-sqlite.ts'
 import { pgBarrier } from './adapters/pg.ts'
-import { logAlerts } from './alerts/index.ts'
+import {
+  logAlerts,
+  type WebhookAlerts,
+  type WebhookAlertsOptions,
+  webhookAlerts as webhookOver,
+} from './alerts/index.ts'
 import { remoteCoordination } from './client/index.ts'
 import { Coordinator } from './coordinator/coordinator.ts'
 import { nodeEnvironment } from './environment/node.ts'
@@ -126,6 +131,8 @@ export interface ConnectOptions extends ServiceOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** How long a call that gets no answer is repeated; 10 s unless given. */
   readonly patience?: Duration
+  /** PEM of the authority that signed the coordinator's certificate. */
+  readonly ca?: string
 }
 
 /** A coordinator elsewhere, with the methods of the embedded one. */
@@ -148,13 +155,14 @@ export interface RemoteCoordinator extends Coordination, Initiator<Branch> {
  * await coordinator.tcc({ id: 'trip-7' }, (t) => t.try(seats.hold, { flight: 'LH1', seat: '4A' }))
  */
 export function connect(url: string, options: ConnectOptions = {}): RemoteCoordinator {
-  const { environment = nodeEnvironment, key, headers, patience } = options
+  const { environment = nodeEnvironment, key, headers, patience, ca } = options
   const coordination = remoteCoordination({
     url,
     environment,
     ...(key === undefined ? {} : { key }),
     ...(headers === undefined ? {} : { headers }),
     ...(patience === undefined ? {} : { patience }),
+    ...(ca === undefined ? {} : { ca }),
   })
   const transport = transportOf(options)
   return {
@@ -225,6 +233,19 @@ function retentionOf(options: CoordinatorOptions): { finishedMs: number; idsMs: 
 
 function memoryOf({ barrierRetention = defaultBarrierRetentionMs }: ServiceOptions): number {
   return durationMs(barrierRetention, 'barrierRetention')
+}
+
+export type WebhookOptions = Omit<WebhookAlertsOptions, 'environment'> & { readonly environment?: Environment }
+
+/**
+ * Posts alerts as JSON to a URL, signed when there is a secret: for `alerts` of {@link createCoordinator}. Close it after the coordinator.
+ *
+ * @example
+ * const hook = webhookAlerts({ url: 'https://ops.example/lockstep', logger })
+ * const coordinator = createCoordinator({ store, alerts: alertsTo([logAlerts(logger), hook]) })
+ */
+export function webhookAlerts(options: WebhookOptions): WebhookAlerts {
+  return webhookOver({ environment: nodeEnvironment, ...options })
 }
 
 export interface HandlerOptions {

@@ -1,4 +1,6 @@
 /** Lockstep: keeps data in step across services and databases when any of them crashes. */
+
+export { type AlertCounter, alertsTo, countedAlerts, logAlerts, type WebhookAlerts } from './alerts/index.ts'
 export {
   type ConnectOptions,
   type CoordinatorOptions,
@@ -8,6 +10,8 @@ export {
   type EmbeddedCoordinator,
   type HandlerOptions,
   type RemoteCoordinator,
+  type WebhookOptions,
+  webhookAlerts,
 } from './compose.ts'
 export type { Coordinator } from './coordinator/coordinator.ts'
 export * from './errors.ts'

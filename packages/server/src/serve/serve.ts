@@ -1,7 +1,9 @@
 import { type Coordinator, createCoordinator, type LockstepError, type Logger, messageOf } from 'lockstep'
 import { migrateUp } from 'lockstep/migrations'
+import { alertCount } from '../api/alert-count.ts'
 import { createApi } from '../api/create-api.ts'
 import { memoryUrl, openStore } from '../compose.ts'
+import { type OpenAlerts, openAlerts } from './alerts.ts'
 import { type HttpServer, listen } from './http-server.ts'
 import type { Settings } from './settings.ts'
 
@@ -28,8 +30,10 @@ export interface ServeOptions {
 export async function serve({ settings, logger, onFailed }: ServeOptions): Promise<RunningServer> {
   if (settings.init && settings.store !== memoryUrl) await migrateUp(settings.store)
   const store = openStore(settings.store)
-  const coordinator = createCoordinator({ ...coordinatorOptions(settings), store, logger, onFailed })
-  const http = await listen(createApi({ coordinator, logger }), settings, logger)
+  const count = alertCount()
+  const alerts = openAlerts(settings.alertWebhook, count, logger)
+  const coordinator = createCoordinator({ ...coordinatorOptions(settings), store, logger, alerts, onFailed })
+  const http = await listen(createApi({ coordinator, logger, alerts: count }), settings, logger)
   try {
     await coordinator.start()
   } catch (error) {
@@ -38,7 +42,7 @@ export async function serve({ settings, logger, onFailed }: ServeOptions): Promi
     await store.close().catch(() => {})
     throw error
   }
-  return { url: http.url, stop: () => stop(http, coordinator, logger) }
+  return { url: http.url, stop: () => stop({ http, coordinator, alerts }, logger) }
 }
 
 function coordinatorOptions({ services, intake, retentionFinished, retentionIds }: Settings) {
@@ -56,10 +60,17 @@ function coordinatorOptions({ services, intake, retentionFinished, retentionIds 
   } as const
 }
 
-async function stop(http: HttpServer, coordinator: Coordinator, logger: Logger): Promise<void> {
+interface Running {
+  readonly http: HttpServer
+  readonly coordinator: Coordinator
+  readonly alerts: OpenAlerts
+}
+
+async function stop({ http, coordinator, alerts }: Running, logger: Logger): Promise<void> {
   http.refuseNew()
   await quietly(coordinator.stop(), logger)
-  await http.close(lastAnswersMs)
+  // Both at once: each has a second for its last words.
+  await Promise.all([http.close(lastAnswersMs), quietly(alerts.close(), logger)])
 }
 
 async function quietly(ending: Promise<void>, logger: Logger): Promise<void> {
