@@ -1,5 +1,5 @@
 import type { Command, Held, StoredTransaction, Transaction } from '../ports/index.ts'
-import { fromRow } from './stored-form.ts'
+import { fromRow, type WorkKnown } from './stored-form.ts'
 
 /** What goes out of this instance and comes back with an event. */
 export type Errand = Extract<Command, { kind: 'call' | 'begin' }>
@@ -33,8 +33,8 @@ export class Active {
   alerts: { readonly command: AlertCommand; readonly change: number }[] = []
   /** Whether the row names this instance, as far as we have written. */
   owned: boolean
-  /** The work as the row has it, as far as we have written: what has grown since is written once. */
-  written: unknown
+  /** The work as the row has it, as far as we have written: what changes is written once. */
+  written: WorkKnown
   /** When it is woken next, or null. */
   wakeAt: number | null = null
   /** The change that handed the row back; null while we drive it. */
@@ -64,7 +64,7 @@ export class Active {
     this.updatedAt = row.updatedAt
     this.spilled = spilled
     this.owned = row.owner !== null
-    this.written = transaction.definition
+    this.written = { definition: transaction.definition, needs: transaction.needs }
   }
 
   get id(): string {

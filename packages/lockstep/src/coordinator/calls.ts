@@ -1,7 +1,7 @@
-import { mutant } from '#mutant'
 import type { Command, Environment, Event, LinkedBody, Transaction } from '../ports/index.ts'
 import type { Active, Errand } from './active.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { isJustified } from './justified.ts'
 import type { StoreClock } from './store-clock.ts'
 
 type CallCommand = Extract<Command, { kind: 'call' }>
@@ -28,7 +28,7 @@ export class Calls {
 
   submit(active: Active, command: Errand): void {
     active.calls += 1
-    if (this.#isJustified(active, command, active.change)) this.#launch(active, command)
+    if (isJustified(active, command, active.change)) this.#launch(active, command)
     else active.blocked.push({ command, change: active.change })
   }
 
@@ -37,17 +37,9 @@ export class Calls {
     const waiting = active.blocked
     active.blocked = []
     for (const { command, change } of waiting) {
-      if (this.#isJustified(active, command, change)) this.#launch(active, command)
+      if (isJustified(active, command, change)) this.#launch(active, command)
       else active.blocked.push({ command, change })
     }
-  }
-
-  #isJustified(active: Active, command: Errand, change: number): boolean {
-    if (active.durableChange < active.takenOverAt) return false
-    if (command.kind === 'begin') return active.durableChange >= change
-    if (command.needs === 'nothing' || mutant('L1-reverse-before-durable')) return true
-    if (active.durableChange >= change) return true
-    return command.needs === 'status' && active.durable.status === active.transaction.status
   }
 
   #launch(active: Active, command: Errand): void {

@@ -17,7 +17,7 @@ import type { Driver } from './driver.ts'
 import type { Journal } from './journal.ts'
 import { type Changed, refused, type Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
-import { grownWork, spilledIn, storableHeld, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
+import { changedWork, spilledIn, storableHeld, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
 import { snapshotOf } from './view.ts'
 
 /** Two instances that race for one row settle within a few rounds: each round somebody has won. */
@@ -134,7 +134,7 @@ export class Changes {
     const waits = advanced.commands.length === 0 && driver.rests(transaction)
     const how = { owner: drives && !waits ? instance : null, now, spilled: spilledIn(row) }
     const written = toProgress(drives || waits ? transaction : dueNow(transaction, now), how)
-    const work = grownWork(transaction, before.definition)
+    const work = changedWork(transaction, before)
     const audit = by.operator === undefined ? {} : { audit: this.#audit(by.operator)(before, transaction) }
     const { id, epoch, version } = row
     const { progress, spill: attempts, kept } = written

@@ -169,7 +169,7 @@ export class Driver {
     const active = this.#enter(row)
     active.transaction = withOperatorColumns(advanced.transaction, row)
     active.durable = active.transaction
-    active.written = active.transaction.definition
+    active.written = { definition: active.transaction.definition, needs: active.transaction.needs }
     this.#release(active, advanced.commands)
     this.#restOrWait(active)
   }

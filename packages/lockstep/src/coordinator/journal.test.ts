@@ -156,6 +156,17 @@ describe('merging', () => {
     expect(results.map(({ kind }) => kind)).toEqual(['applied', 'applied', 'applied'])
     expect((await store.history('a')).audit).toHaveLength(1)
   })
+  it('keeps the work that has grown last, whichever of them carries it', async () => {
+    await begun('a')
+    const work = (definition: string) => ({ work: { definition, needs: ['bank'] } })
+    await Promise.all([
+      journal.write(advance('a', '1', work('one branch'))),
+      journal.write(advance('a', '2', work('two branches'))),
+      journal.write(advance('a', '3')),
+    ])
+    expect(store.batches).toHaveLength(1)
+    expect(await store.read(['a'])).toMatchObject([{ state: '3', definition: 'two branches', needs: ['bank'] }])
+  })
   it('two audit rows stay two entries', async () => {
     await begun('a')
     const both = ['retry', 'skip'].map((action) => journal.write(advance('a', action, { audit: audit(action) })))

@@ -10,7 +10,7 @@
 import { failpoint } from '#failpoint'
 import { mutant } from '#mutant'
 import { isHopeless, LockstepError, messageOf } from '../errors.ts'
-import type { Clock, Entry, EntryResult, Logger, Timer, Timers, TransactionStore } from '../ports/index.ts'
+import type { Clock, Entry, EntryResult, Logger, Timer, Timers, TransactionStore, Work } from '../ports/index.ts'
 import { settleByReading } from './journal-mutants.ts'
 
 const batchMax = 256
@@ -215,15 +215,22 @@ function merge(first: Entry, second: Entry): Entry | null {
   if (mutant('L6-merge-forgets-the-first')) return second
   const audit = first.audit ?? second.audit
   const hold = first.hold ?? second.hold
+  // Each carries the work only where it has grown: without it a registration would be forgotten (law 8).
+  const work = mutant('L8-merge-forgets-a-branch') ? undefined : mergedWork(first.work, second.work)
   return {
     kind: 'advance',
     id: first.id,
     epoch: second.epoch,
     progress: second.progress,
     attempts: [...(first.attempts ?? []), ...(second.attempts ?? [])],
+    ...(work === undefined ? {} : { work }),
     ...(audit === undefined ? {} : { audit }),
     ...(hold === undefined ? {} : { hold }),
   }
+}
+
+function mergedWork(first: Partial<Work> | undefined, second: Partial<Work> | undefined): Partial<Work> | undefined {
+  return first === undefined ? second : { ...first, ...second }
 }
 
 export function storeUnavailable(message: string): LockstepError {

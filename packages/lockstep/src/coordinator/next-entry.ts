@@ -1,6 +1,6 @@
 import type { AuditRow, Entry, Transaction } from '../ports/index.ts'
 import type { Active } from './active.ts'
-import { grownWork, storableHeld, toProgress } from './stored-form.ts'
+import { changedWork, storableHeld, toProgress } from './stored-form.ts'
 
 interface Writing {
   readonly owner: string | null
@@ -9,14 +9,14 @@ interface Writing {
 }
 
 /**
- * The entry that makes the transaction durable as it now stands. What it carries along once (old attempts, grown work, a hold) is taken
+ * The entry that makes the transaction durable as it now stands. What it carries along once (old attempts, changed work, a hold) is taken
  * out of `active`: entries of one transaction reach the store in their order, and none is lost.
  */
 export function nextEntry(active: Active, { owner, now, audit }: Writing): { entry: Entry; kept: Transaction } {
   const { transaction, spilled, pendingHold, id, epoch } = active
   const { progress, spill, kept } = toProgress(transaction, { owner, now, spilled })
-  const work = grownWork(transaction, active.written)
-  active.written = transaction.definition
+  const work = changedWork(transaction, active.written)
+  active.written = { definition: transaction.definition, needs: transaction.needs }
   active.transaction = kept
   active.spilled += spill.length
   active.pendingHold = null

@@ -4,6 +4,7 @@ import type { Environment, Logger, Timer, TransactionStore } from '../ports/inde
 import type { Driver } from './driver.ts'
 
 const claimMax = 100
+/** At most: what becomes due is looked for within it. */
 const tickMs = 1_000
 /** Law 11: what nobody can call is claimed all the same after this, held and shown. */
 const missingAfterMs = 60_000
@@ -61,7 +62,7 @@ export class Recovery {
       this.#claiming = null
       if (this.#stopped) return
       const jitter = this.#parts.environment.random.fraction('claim')
-      this.#timer = this.#parts.environment.timers.after(tickMs * (0.75 + jitter / 2), () => this.#tick())
+      this.#timer = this.#parts.environment.timers.after(tickMs * (0.75 + jitter / 4), () => this.#tick())
     })
   }
 

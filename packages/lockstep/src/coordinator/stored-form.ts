@@ -100,10 +100,15 @@ export function toProgress(transaction: Transaction, { owner, now, spilled }: Wr
   }
 }
 
-/** Only what has grown is written again: the inputs may be large. */
-export function grownWork({ definition, needs }: Transaction, known: unknown): { readonly work?: Work } {
-  return definition === known ? {} : { work: { definition: JSON.stringify(definition), needs } }
+/** Only what has changed is written again: the inputs may be large. */
+export function changedWork({ definition, needs }: Transaction, known: WorkKnown): { readonly work?: Partial<Work> } {
+  const isGrown = definition !== known.definition
+  if (!isGrown && needs === known.needs) return {}
+  return { work: { needs, ...(isGrown ? { definition: JSON.stringify(definition) } : {}) } }
 }
+
+/** The work as the row has it. A machine leaves alone what it does not change, so that being the same is enough. */
+export type WorkKnown = Pick<Transaction, 'definition' | 'needs'>
 
 /**
  * What has an owner is due at once if that owner dies. What is held is due as well, though no claim takes it: the resume may be in the

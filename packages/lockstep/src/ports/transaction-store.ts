@@ -92,9 +92,9 @@ export interface AuditRow {
   readonly after: string
 }
 
-interface Grown {
-  /** Given only when the work has grown: the row keeps what it has otherwise, and large inputs are not written again. */
-  readonly work?: Work
+interface Changed {
+  /** What of the work has changed: the row keeps the rest, and large inputs are not written again. */
+  readonly work?: Partial<Work>
 }
 
 interface EntryRows {
@@ -114,7 +114,7 @@ export type Entry =
       readonly epoch: number
       readonly progress: Progress
       readonly hold?: Held
-    } & Grown &
+    } & Changed &
       EntryRows)
   /** A decision or action by an instance that does not own it: claims in the same statement, epoch + 1. */
   | ({
@@ -124,7 +124,7 @@ export type Entry =
       readonly version: number
       readonly progress: Progress
       readonly operator?: OperatorColumns
-    } & Grown &
+    } & Changed &
       EntryRows)
   /** Hold or resume: only the operator's columns, and `nextAt` where the row has no owner. */
   | ({

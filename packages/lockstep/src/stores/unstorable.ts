@@ -52,8 +52,8 @@ function partsOf(entry: Entry): readonly object[] {
   }
 }
 
-function pushWork(parts: object[], work: Work): void {
-  parts.push(work, work.needs)
+function pushWork(parts: object[], work: Partial<Work>): void {
+  parts.push(work, work.needs ?? [])
 }
 
 function pushOperator(parts: object[], operator: OperatorColumns): void {

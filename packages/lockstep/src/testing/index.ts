@@ -2,4 +2,10 @@
 
 /** Parts that a simulation drives by themselves. */
 export { Journal } from '../coordinator/journal.ts'
+/** What the explorer searches every schedule of: the machines, the barrier's rules, and when a call may leave. */
+export { isJustified } from '../coordinator/justified.ts'
+export { passBarrier } from '../participant/barrier.ts'
+export { messagePattern } from '../transactions/message/index.ts'
+export { sagaPattern } from '../transactions/saga/index.ts'
+export { tccPattern } from '../transactions/tcc/index.ts'
 export { armMutant, mutant } from './mutant.armed.ts'

@@ -7,7 +7,7 @@ const ids = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `row-${String(index).padStart(3, '0')}`)
 
 /** The same data through two store objects, or through one where one process owns it. */
-async function pair(opened: OpenedStore): Promise<[TransactionStore, TransactionStore]> {
+export async function pair(opened: OpenedStore): Promise<[TransactionStore, TransactionStore]> {
   return [opened.store, (await opened.another()) ?? opened.store]
 }
 

@@ -70,10 +70,11 @@ function progressOf(plan: EntryPlan, now: number): Progress {
   }
 }
 
+/** The detail of a hold is the only text that a mark has, so a broken one always holds: else it would hardly ever be drawn. */
 function operatorOf(plan: EntryPlan): OperatorColumns {
-  const detail = plan.order === 0 ? null : textOf(plan)
+  const detail = plan.order === 0 && !plan.broken ? null : textOf(plan)
   return {
-    held: plan.operator === 'hold' ? { ...held('paused'), detail } : null,
+    held: plan.operator === 'hold' || plan.broken ? { ...held('paused'), detail } : null,
     deadlineAt: plan.order === 0 ? null : plan.order,
     ageFrom: plan.order,
   }

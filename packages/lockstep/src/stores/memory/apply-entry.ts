@@ -59,7 +59,7 @@ function changed(stored: MemoryRow | undefined, entry: Change, mark: WriteMark):
   }
   const taken = entry.kind === 'take'
   const decided = { ...operatorAfter(row, entry), epoch: row.epoch + (taken ? 1 : 0), version: row.version + 1 }
-  const next = { ...row, ...workOf(entry.work ?? row), ...progressOf(entry.progress), ...decided }
+  const next = { ...row, ...workOf({ ...row, ...entry.work }), ...progressOf(entry.progress), ...decided }
   return { ...stored, row: next, ownerMark: mark }
 }
 

@@ -62,8 +62,8 @@ function updateRow(entry: Exclude<Entry, { kind: 'insert' }>): Value[] {
 }
 
 /** Null where the work has not grown: the row keeps what it has. */
-function workValues(work: Work | null): Value[] {
-  return work === null ? [null, null] : [work.definition, arrayLiteral(work.needs)]
+function workValues(work: Partial<Work> | null): Value[] {
+  return [work?.definition ?? null, work?.needs === undefined ? null : arrayLiteral(work.needs)]
 }
 
 function progressValues(progress: Progress): Value[] {

@@ -71,8 +71,8 @@ function insertValues({ row }: Extract<Entry, { kind: 'insert' }>): SqlValue[] {
   return [...begun, ...progressValues(row), ...operatorValues(row)]
 }
 
-function workValues(work: Work | null): SqlValue[] {
-  return work === null ? [null, null] : [work.definition, JSON.stringify(work.needs)]
+function workValues(work: Partial<Work> | null): SqlValue[] {
+  return [work?.definition ?? null, work?.needs === undefined ? null : JSON.stringify(work.needs)]
 }
 
 function progressValues(progress: Progress): SqlValue[] {

@@ -1,4 +1,6 @@
 import type { Event } from '../../ports/index.ts'
+import { barrierRetentionMs as defaultBarrierRetentionMs } from '../../protocol/limits.ts'
+import { isOlderThanBarrier } from '../age.ts'
 import { hurried } from '../errand.ts'
 import { notAllowed, type Refused } from '../refusal.ts'
 import { askNow, commit, end } from './decide.ts'
@@ -8,7 +10,7 @@ type ActEvent = Extract<Event, { kind: 'act' }>
 type Acted = { readonly message: Message } | Refused
 
 /** What an operator may do to a message. Force decides what is undecided, and never flips a decision. */
-export function act(message: Message, event: ActEvent, now: number): Acted {
+export function act(message: Message, event: ActEvent, now: number, barrierRetentionMs?: number): Acted {
   if (message.endedAt !== null) return notAllowed(`Message ${message.id} has ended as ${message.status}.`)
   const position = event.branch === null ? -1 : positionOf(message, event.branch)
   if (event.branch !== null && position < 0) return notAllowed(`Message ${message.id} has no delivery ${event.branch}.`)
@@ -20,7 +22,9 @@ export function act(message: Message, event: ActEvent, now: number): Acted {
     case 'force-commit':
       return message.status === 'prepared' ? { message: commit(message, now) } : decided(message)
     case 'force-rollback':
-      return message.status === 'prepared' ? forceRollback(message, event.reason, now) : decided(message)
+      return message.status === 'prepared'
+        ? forceRollback(message, { event, now, barrierRetentionMs })
+        : decided(message)
   }
 }
 
@@ -30,10 +34,20 @@ function decided({ id, status }: Message): Refused {
   )
 }
 
-/** Nobody may roll back what the producer has committed: where it can be asked, it is. */
-function forceRollback(message: Message, reason: string, now: number): Acted {
-  if (message.definition.checkBack === null) {
-    return { message: end(message, { branch: null, body: { code: 'forced', reason } }, now) }
+interface Forcing {
+  readonly event: ActEvent
+  readonly now: number
+  readonly barrierRetentionMs: number | undefined
+}
+
+/** Nobody may roll back what the producer has committed: as long as it can be asked, it is. Once it has forgotten, a person decides. */
+function forceRollback(
+  message: Message,
+  { event, now, barrierRetentionMs = defaultBarrierRetentionMs }: Forcing,
+): Acted {
+  const isForgotten = message.state.forgotten === true || isOlderThanBarrier(message, now, barrierRetentionMs)
+  if (message.definition.checkBack === null || isForgotten) {
+    return { message: end(message, { branch: null, body: { code: 'forced', reason: event.reason } }, now) }
   }
   const asked = askNow(message)
   return 'message' in asked ? asked : { message }

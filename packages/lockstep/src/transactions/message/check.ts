@@ -45,7 +45,9 @@ export function recordCheck(message: Message, event: OutcomeEvent, now: number):
   const { outcome } = asked
   if (outcome.kind === 'done') return decided(noted, outcome.output, now)
   const isTooOld = outcome.kind === 'unknown' && outcome.code === 'older-than-barrier'
-  return isTooOld ? heldOnce(noted, 'older-than-barrier', event.branch, now) : noted
+  if (!isTooOld) return noted
+  const forgotten = { ...noted, state: { ...noted.state, forgotten: true } }
+  return heldOnce(forgotten, 'older-than-barrier', event.branch, now)
 }
 
 function decided(message: Message, output: Json, now: number): Message {

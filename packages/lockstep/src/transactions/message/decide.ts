@@ -19,13 +19,14 @@ export function decide(message: Message, decision: Decision, now: number): Decid
   return { refusal: { code, message: `Message ${message.id} is ${message.status}.` } }
 }
 
-/** Delays count from here. */
+/** Delays count from here, and nobody needs to call the producer any more. */
 export function commit(message: Message, now: number): Message {
   const deliveries = message.state.deliveries.map((one, position) => {
     const delayMs = message.definition.deliveries[position]?.delayMs ?? 0
     return { ...one, dueAt: delayMs === 0 ? null : now + delayMs }
   })
-  return { ...message, status: 'committing', state: { ...message.state, deliveries } }
+  const { needs } = message.definition
+  return { ...message, status: 'committing', needs, state: { ...message.state, deliveries } }
 }
 
 function rollBack(message: Message, now: number): Decided {

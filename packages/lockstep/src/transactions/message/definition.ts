@@ -18,6 +18,8 @@ export interface MessageDefinition {
   readonly checkBack: string | null
   readonly checkAfterMs: number
   readonly deliveries: readonly Delivery[]
+  /** Services of the deliveries: all that is needed once it is decided. */
+  readonly needs: readonly string[]
 }
 
 /** A delivery that retrying cannot help. The others go on; then a person is asked. */
@@ -44,6 +46,8 @@ export interface MessageState {
   readonly check: Errand
   /** Somebody wants the check now, before its first time. */
   readonly hurried: boolean
+  /** The producer's barrier has said that it remembers so much no more: no check will ever be answered. */
+  readonly forgotten?: boolean
   readonly deliveries: readonly DeliveryState[]
 }
 

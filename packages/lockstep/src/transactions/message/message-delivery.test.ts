@@ -14,27 +14,47 @@ const telling = { a: { escalate: 'orders.undo' } }
 type Row = readonly [promise: string, run: () => MessageRun, expected: string]
 
 const rows: readonly Row[] = [
-  ['one that is answered waits for the other', () => committed('ab').done('a'), 'committing [done active] | next 600000'],
+  [
+    'one that is answered waits for the other',
+    () => committed('ab').done('a'),
+    'committing [done active] | next 600000',
+  ],
   ['the last one commits', () => committed('ab').done('b').done('a'), 'committed [done done] | next -'],
-  ['an unknown answer keeps no other one back', () => committed('ab').unknown('a').done('b'), 'committing [active done] | next 100'],
+  [
+    'an unknown answer keeps no other one back',
+    () => committed('ab').unknown('a').done('b'),
+    'committing [active done] | next 100',
+  ],
   [
     'it is delivered again when its own back-off is over',
     () => committed('ab').unknown('a').after(100).woke(),
     'committing [active active] | a.deliver#2 status | next 599900',
   ],
-  ['"not yet" is delivered again when it says', () => committed('a').pending('a', 30_000), 'committing [active] | next 30000'],
+  [
+    '"not yet" is delivered again when it says',
+    () => committed('a').pending('a', 30_000),
+    'committing [active] | next 30000',
+  ],
   [
     'what did not leave keeps its number',
     () => committed('a').notSent('a').after(500).woke(),
     'committing [active] | a.deliver#1 status | next 599500',
   ],
-  ['waking with the calls out lets nothing leave', () => committed('ab').woke(), 'committing [active active] | next 600000'],
+  [
+    'waking with the calls out lets nothing leave',
+    () => committed('ab').woke(),
+    'committing [active active] | next 600000',
+  ],
   [
     'a delayed one waits, and the other does not',
     () => committed('ab', delayed),
     'committing [waiting active] | b.deliver#1 status | next 5000',
   ],
-  ['nor does it leave a millisecond too early', () => committed('a', delayed).after(4_999).woke(), 'committing [waiting] | next 1'],
+  [
+    'nor does it leave a millisecond too early',
+    () => committed('a', delayed).after(4_999).woke(),
+    'committing [waiting] | next 1',
+  ],
   [
     'at its time it leaves',
     () => committed('a', delayed).after(5_000).woke(),
@@ -45,17 +65,37 @@ const rows: readonly Row[] = [
     () => new MessageRun(deliveries('a', delayed)).after(minute).commit(),
     'committing [waiting] | next 5000',
   ],
-  ['a claim does not shorten it', () => committed('a', delayed).after(1_000).claim(), 'committing [waiting] | next 4000'],
+  [
+    'a claim does not shorten it',
+    () => committed('a', delayed).after(1_000).claim(),
+    'committing [waiting] | next 4000',
+  ],
   ['nor does a takeover', () => committed('a', delayed).after(1_000).takeover(), 'committing [waiting] | next 4000'],
   [
     'nor a decision that is made late by a check',
     () => new MessageRun(deliveries('a', delayed)).after(hour).woke().says('commit'),
     'committing [waiting] | next 5000',
   ],
-  ['one that is refused sticks, and the others go on', () => committed('ab').refused('a'), 'committing [refused active] | next 600000'],
-  ['it is not called again', () => committed('ab').refused('a').unknown('b').after(hour).woke().done('b'), 'committing held:delivery-refused [refused done] | next -'],
-  ['the message is held once the others are through', () => committed('ab').refused('a').done('b'), 'committing held:delivery-refused [refused done] | next -'],
-  ['alone, it holds the message at once', () => committed('a').refused('a'), 'committing held:delivery-refused [refused] | next -'],
+  [
+    'one that is refused sticks, and the others go on',
+    () => committed('ab').refused('a'),
+    'committing [refused active] | next 600000',
+  ],
+  [
+    'it is not called again',
+    () => committed('ab').refused('a').unknown('b').after(hour).woke().done('b'),
+    'committing held:delivery-refused [refused done] | next -',
+  ],
+  [
+    'the message is held once the others are through',
+    () => committed('ab').refused('a').done('b'),
+    'committing held:delivery-refused [refused done] | next -',
+  ],
+  [
+    'alone, it holds the message at once',
+    () => committed('a').refused('a'),
+    'committing held:delivery-refused [refused] | next -',
+  ],
   [
     'a delayed one still has its turn before that',
     () => committed('ab', delayed).refused('b').woke(),
@@ -66,19 +106,31 @@ const rows: readonly Row[] = [
     () => committed('ab').refused('a').done('b').resume(),
     'committing [active done] | a.deliver#2 status | next 600001',
   ],
-  ['and when it is taken then, it commits', () => committed('a').refused('a').resume().done('a'), 'committed [done] | next -'],
+  [
+    'and when it is taken then, it commits',
+    () => committed('a').refused('a').resume().done('a'),
+    'committed [done] | next -',
+  ],
   [
     'a retry of it delivers it again while the others are out',
     () => committed('ab').refused('a').act('retry', 'a'),
     'committing [active active] | a.deliver#2 status | next 600000',
   ],
-  ['a retry of another one does not', () => committed('ab').refused('a').act('retry', 'b'), 'committing [refused active] | next 600000'],
+  [
+    'a retry of another one does not',
+    () => committed('ab').refused('a').act('retry', 'b'),
+    'committing [refused active] | next 600000',
+  ],
   [
     'a takeover does not either: its answer is known',
     () => committed('ab').refused('a').takeover(),
     'committing [refused active] | b.deliver#2 status | next 600000',
   ],
-  ['skipped, it is settled', () => committed('ab').refused('a').done('b').letGo().act('skip', 'a'), 'committed [skipped done] | next -'],
+  [
+    'skipped, it is settled',
+    () => committed('ab').refused('a').done('b').letGo().act('skip', 'a'),
+    'committed [skipped done] | next -',
+  ],
 ]
 
 describe('deliveries', () => {
@@ -97,7 +149,9 @@ describe('deliveries', () => {
     expect([run.delivery('a').errand.tries.failures, run.delivery('b').errand.tries.failures]).toEqual([6, 1])
   })
   it('no count of attempts ends anything', () => {
-    const run = committed('a', { a: { delay: '3d' } }).after(3 * day).woke()
+    const run = committed('a', { a: { delay: '3d' } })
+      .after(3 * day)
+      .woke()
     for (let round = 0; round < 500; round++) run.unknown('a').after(minute).woke()
     expect([run.transaction.held, run.delivery('a').errand.tries.count]).toEqual([null, 500])
   })
@@ -135,11 +189,7 @@ describe('what is stuck', () => {
       'older-than-barrier',
       (run: MessageRun) => run.unknown('a', { code: 'older-than-barrier' }),
     ],
-    [
-      'pending-too-long',
-      'pending-too-long',
-      (run: MessageRun) => run.pending('a').after(day).woke().pending('a'),
-    ],
+    ['pending-too-long', 'pending-too-long', (run: MessageRun) => run.pending('a').after(day).woke().pending('a')],
     [
       'participant-missing, after a minute',
       'participant-missing',
@@ -153,7 +203,10 @@ describe('what is stuck', () => {
     // The age of a delayed message starts when the last of it is due, so that it is not what holds this one.
     const run = end(committed('ab', { b: { delay: '2d' } }))
     expect([run.alerts, run.transaction.held, run.delivery('a').stuck?.reason]).toEqual([1, null, reason])
-    run.after((run.delivery('b').dueAt ?? 0) - run.now).woke().done('b')
+    run
+      .after((run.delivery('b').dueAt ?? 0) - run.now)
+      .woke()
+      .done('b')
     expect(run.transaction.held).toMatchObject({ reason, detail: 'a' })
     run.resume()
     if (run.calls().length === 0) run.after(minute).woke()
@@ -247,13 +300,17 @@ describe('a receiver that says no is told to the producer', () => {
     expect([run.transaction.state, run.commands]).toEqual([before.state, []])
   })
   it('skipped before it was begun, nobody is told any more', () => {
-    const run = committed('ab', telling).refused('a').hold().letGo().feed({
-      kind: 'act',
-      action: 'skip',
-      branch: 'a',
-      reason: 'settled by phone',
-      claim: { takeover: true },
-    })
+    const run = committed('ab', telling)
+      .refused('a')
+      .hold()
+      .letGo()
+      .feed({
+        kind: 'act',
+        action: 'skip',
+        branch: 'a',
+        reason: 'settled by phone',
+        claim: { takeover: true },
+      })
     expect([run.begins(), run.show()]).toEqual([[], 'committing [skipped active] | b.deliver#2 status | next 600001'])
     expect(run.begun('a', 'too late').done('b').show()).toBe('committed [skipped done] | next -')
   })
@@ -261,12 +318,18 @@ describe('a receiver that says no is told to the producer', () => {
 
 describe('age', () => {
   it('alerts as old once it is decided, and holds as too-old', () => {
-    const run = committed('a').unknown('a').after(10 * minute).woke()
+    const run = committed('a')
+      .unknown('a')
+      .after(10 * minute)
+      .woke()
     expect(run.commands.filter(({ kind }) => kind === 'alert')).toMatchObject([{ alert: 'old' }])
     expect(run.after(day - 10 * minute).woke().transaction.held?.reason).toBe('too-old')
   })
   it('starts when the last delivery is due', () => {
-    const run = committed('ab', { a: { delay: '2d' } }).done('b').after(2 * day).woke()
+    const run = committed('ab', { a: { delay: '2d' } })
+      .done('b')
+      .after(2 * day)
+      .woke()
     expect([run.alerts, run.transaction.held, run.calls()]).toEqual([0, null, ['a.deliver#1 status']])
     expect(run.after(10 * minute).woke().alerts).toBe(1)
     expect(run.after(day - 10 * minute).woke().transaction.held?.reason).toBe('too-old')

@@ -70,7 +70,10 @@ function checkMessage(before: MessageRun['transaction'], run: MessageRun): void 
   const operation = status === 'prepared' ? 'check' : 'deliver'
   expect([...operationsIn(commands)].filter((one) => one !== operation)).toEqual([])
   if (status !== 'committing') expect(run.begins()).toEqual([])
-  if (status.startsWith('roll')) expect(state.deliveries.map((one) => one.state)).toEqual(names.slice(0, definition.deliveries.length).map(() => 'waiting'))
+  if (status.startsWith('roll'))
+    expect(state.deliveries.map((one) => one.state)).toEqual(
+      names.slice(0, definition.deliveries.length).map(() => 'waiting'),
+    )
   for (const [at, delivery] of state.deliveries.entries()) {
     const was = before.state.deliveries[at]
     if (was === undefined) continue

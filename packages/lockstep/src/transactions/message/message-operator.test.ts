@@ -27,7 +27,12 @@ describe('a takeover', () => {
     expect(run.attempts()).toEqual(['a.deliver#1 takeover', 'b.deliver#1 takeover'])
   })
   it('leaves alone what is settled, what is refused, and what is not due', () => {
-    const run = message('abcde', { d: { delay: '1h' } }).commit().done('a').refused('b').unknown('c').act('skip', 'c')
+    const run = message('abcde', { d: { delay: '1h' } })
+      .commit()
+      .done('a')
+      .refused('b')
+      .unknown('c')
+      .act('skip', 'c')
     run.takeover()
     expect([run.calls(), run.attempts().slice(3)]).toEqual([['e.deliver#2 status'], ['e.deliver#1 takeover']])
   })
@@ -66,7 +71,12 @@ const states = {
   committing: () => message('ab').commit().done('b').unknown('a'),
   'committing, a call out': () => message('ab').commit().done('b'),
   'committing, refused': () => message('ab').commit().refused('a'),
-  'committing, told': () => message('ab', { a: { escalate: 'x.undo' } }).commit().refused('a').begun('a').unknown('b'),
+  'committing, told': () =>
+    message('ab', { a: { escalate: 'x.undo' } })
+      .commit()
+      .refused('a')
+      .begun('a')
+      .unknown('b'),
   'rolling-back, held': () => unchecked('ab').hold().rollback(),
   committed: () => message('ab').commit().done('a').done('b'),
   'rolled-back': () => unchecked('ab').rollback(),
@@ -91,7 +101,8 @@ const refused = (state: State) => untouched[state].replace(' | next', ` | ${no} 
 type Cell = readonly [state: State, action: OperatorAction, branch: string | null, expected: string]
 const delivering = (next: number) =>
   `committing [active active] | a.deliver#1 status | b.deliver#1 status | next ${next}`
-const checking = (number: number, next: number) => `prepared [waiting waiting] | _local.check#${number} nothing | next ${next}`
+const checking = (number: number, next: number) =>
+  `prepared [waiting waiting] | _local.check#${number} nothing | next ${next}`
 const allowed: readonly Cell[] = [
   ['prepared', 'retry', null, checking(1, 600_000)],
   ['prepared', 'retry', 'a', checking(1, 600_000)],
@@ -177,9 +188,28 @@ describe('a forced rollback of a message that can be checked', () => {
     expect(message('a').act('force-rollback').says('rollback').transaction.status).toBe('rolled-back')
   })
   it('of what is held as undecided has it asked at once', () => {
-    const run = message('a').after(24 * 3_600_000).woke()
+    const run = message('a')
+      .after(24 * 3_600_000)
+      .woke()
     expect(run.transaction.held?.reason).toBe('undecided')
     expect(run.letGo().act('force-rollback').calls()).toEqual(['_local.check#1 nothing'])
+  })
+})
+
+describe('a message whose check the barrier has forgotten', () => {
+  const retention = { barrierRetentionMs: 3_600_000 }
+  it.each([
+    ['as the producer says', () => asked('a').unknown(local, { code: 'older-than-barrier' })],
+    ['by its own age', () => new MessageRun(deliveries('a'), {}, retention).after(3_600_000).woke()],
+  ] as const)('%s, is decided by force, either way: nobody can be asked any more', (_, made) => {
+    expect(made().show()).toBe('prepared held:older-than-barrier [waiting] | next -')
+    expect(made().letGo().act('force-rollback').show()).toBe('rolled-back [waiting] | next -')
+    expect(made().letGo().act('force-commit').transaction.status).toBe('committing')
+  })
+  it('is held again when the initiator only believes that it was rolled back', () => {
+    const run = asked('a').unknown(local, { code: 'older-than-barrier' }).letGo().rollback()
+    expect(run.calls()).toEqual(['_local.check#2 nothing'])
+    expect(run.unknown(local, { code: 'older-than-barrier' }).transaction.held?.reason).toBe('older-than-barrier')
   })
 })
 
@@ -190,7 +220,9 @@ describe('a skipped delivery', () => {
     expect(run.refused('a').show()).toBe('committed [skipped] | next -')
   })
   it('stays skipped when its call did not leave, though nobody can call it', () => {
-    expect(message('a').commit().act('skip', 'a').notSent('a', { missing: true }).show()).toBe('committed [skipped] | next -')
+    expect(message('a').commit().act('skip', 'a').notSent('a', { missing: true }).show()).toBe(
+      'committed [skipped] | next -',
+    )
   })
   it('of the last one that is not stuck leaves the message held for the rest', () => {
     const run = message('ab').commit().refused('a').act('skip', 'b').unknown('b')

@@ -16,7 +16,14 @@ type Row = readonly [promise: string, run: () => MessageRun, expected: string]
 
 const checks: readonly Row[] = [
   ['nothing is asked at once', () => message('a').woke(), 'prepared [waiting] | next 2000'],
-  ['nor a millisecond too early', () => message('a').after(firstAt - 1).woke(), 'prepared [waiting] | next 1'],
+  [
+    'nor a millisecond too early',
+    () =>
+      message('a')
+        .after(firstAt - 1)
+        .woke(),
+    'prepared [waiting] | next 1',
+  ],
   ['after two seconds it is asked', () => asked('a'), 'prepared [waiting] | _local.check#1 nothing | next 598000'],
   [
     'or when the begin says',
@@ -29,7 +36,11 @@ const checks: readonly Row[] = [
     'prepared [waiting] | _local.check#1 nothing | next 540000',
   ],
   ['never twice at a time', () => asked('a').woke(), 'prepared [waiting] | next 598000'],
-  ['an unknown answer is asked again after its back-off', () => asked('a').unknown(local), 'prepared [waiting] | next 100'],
+  [
+    'an unknown answer is asked again after its back-off',
+    () => asked('a').unknown(local),
+    'prepared [waiting] | next 100',
+  ],
   [
     'and then with the next number',
     () => asked('a').unknown(local).after(100).woke(),
@@ -37,14 +48,22 @@ const checks: readonly Row[] = [
   ],
   ['"not yet" is asked again after a second', () => asked('a').pending(local), 'prepared [waiting] | next 1000'],
   ['or when it says', () => asked('a').pending(local, 30_000), 'prepared [waiting] | next 30000'],
-  ['a check that did not leave waits, and keeps its number', () => asked('a').notSent(local), 'prepared [waiting] | next 500'],
+  [
+    'a check that did not leave waits, and keeps its number',
+    () => asked('a').notSent(local),
+    'prepared [waiting] | next 500',
+  ],
   [
     'a check that says commit lets the deliveries leave',
     () => asked().says('commit'),
     'committing [active active] | a.deliver#1 status | b.deliver#1 status | next 598000',
   ],
   ['a check that says rollback ends it', () => asked().says('rollback'), 'rolled-back [waiting waiting] | next -'],
-  ['without a check-back nobody is asked', () => unchecked('a').after(minute).woke(), 'prepared [waiting] | next 540000'],
+  [
+    'without a check-back nobody is asked',
+    () => unchecked('a').after(minute).woke(),
+    'prepared [waiting] | next 540000',
+  ],
 ]
 
 const decisions: readonly Row[] = [
@@ -58,7 +77,11 @@ const decisions: readonly Row[] = [
     () => asked('a').commit(),
     'committing [active] | a.deliver#1 status | next 598000',
   ],
-  ['the same commit again is repeated', () => message('a').commit().commit(), 'committing [active] | repeated | next 600000'],
+  [
+    'the same commit again is repeated',
+    () => message('a').commit().commit(),
+    'committing [active] | repeated | next 600000',
+  ],
   [
     'commit at the end is repeated',
     () => message('a').commit().done('a').commit(),
@@ -84,7 +107,11 @@ const decisions: readonly Row[] = [
     () => asked('a').unknown(local, { retryAfterMs: minute }).rollback(),
     'prepared [waiting] | _local.check#2 nothing | next 598000',
   ],
-  ['rollback while the check is out is repeated', () => asked('a').rollback(), 'prepared [waiting] | repeated | next 598000'],
+  [
+    'rollback while the check is out is repeated',
+    () => asked('a').rollback(),
+    'prepared [waiting] | repeated | next 598000',
+  ],
   [
     'a second rollback as well',
     () => message('a').rollback().rollback(),
@@ -96,7 +123,11 @@ const decisions: readonly Row[] = [
     'committing [active] | a.deliver#1 status | next 600000',
   ],
   ['without a check-back rollback decides', () => unchecked('a').rollback(), 'rolled-back [waiting] | next -'],
-  ['and the same again is repeated', () => unchecked('a').rollback().rollback(), 'rolled-back [waiting] | repeated | next -'],
+  [
+    'and the same again is repeated',
+    () => unchecked('a').rollback().rollback(),
+    'rolled-back [waiting] | repeated | next -',
+  ],
   [
     'commit when rolled back is refused',
     () => unchecked('a').rollback().commit(),
@@ -107,14 +138,26 @@ const decisions: readonly Row[] = [
     () => asked('a').says('rollback').commit(),
     'rolled-back [waiting] | LOCKSTEP_ALREADY_ROLLING_BACK | next -',
   ],
-  ['rollback after the check has said so is repeated', () => asked('a').says('rollback').rollback(), 'rolled-back [waiting] | repeated | next -'],
-  ['commit while held is taken, and nothing leaves', () => message('a').hold().commit(), 'committing held:operator [waiting] | next -'],
+  [
+    'rollback after the check has said so is repeated',
+    () => asked('a').says('rollback').rollback(),
+    'rolled-back [waiting] | repeated | next -',
+  ],
+  [
+    'commit while held is taken, and nothing leaves',
+    () => message('a').hold().commit(),
+    'committing held:operator [waiting] | next -',
+  ],
   [
     'rollback while held has the check asked once it is let go',
     () => message('a').hold().rollback().resume(),
     'prepared [waiting] | _local.check#1 nothing | next 600001',
   ],
-  ['a second one while held is repeated', () => message('a').hold().rollback().rollback(), 'prepared held:operator [waiting] | repeated | next -'],
+  [
+    'a second one while held is repeated',
+    () => message('a').hold().rollback().rollback(),
+    'prepared held:operator [waiting] | repeated | next -',
+  ],
   [
     'without a check-back a rollback while held is taken, and ends it once it is let go',
     () => unchecked('a').hold().rollback().resume(),
@@ -141,7 +184,11 @@ const decisions: readonly Row[] = [
     () => asked('a').hold().says('commit'),
     'committing held:operator [waiting] | next -',
   ],
-  ['no branch is registered', () => message('a').register({ name: 'b', work: null, needs: [] }), 'prepared [waiting] | LOCKSTEP_ACTION_NOT_ALLOWED | next 2000'],
+  [
+    'no branch is registered',
+    () => message('a').register({ name: 'b', work: null, needs: [] }),
+    'prepared [waiting] | LOCKSTEP_ACTION_NOT_ALLOWED | next 2000',
+  ],
 ]
 
 describe('the check', () => {
@@ -181,8 +228,16 @@ describe('the check', () => {
     expect([run.transaction.held, run.transaction.status]).toEqual([null, 'prepared'])
   })
   it('"not yet" of a day is no reason of its own to hold it', () => {
-    const run = asked('a').pending(local).after(12 * 60 * minute).hold().resume()
-    for (let hour = 0; hour < 23; hour++) run.after(60 * minute).woke().pending(local)
+    const run = asked('a')
+      .pending(local)
+      .after(12 * 60 * minute)
+      .hold()
+      .resume()
+    for (let hour = 0; hour < 23; hour++)
+      run
+        .after(60 * minute)
+        .woke()
+        .pending(local)
     expect(run.transaction.held).toBeNull()
   })
   it('a producer that nobody can call costs no attempt, and parks nothing', () => {
@@ -252,7 +307,11 @@ describe('decisions', () => {
       () => unchecked('a').act('force-rollback'),
       { branch: null, body: { code: 'forced', reason: 'because' } },
     ],
-    ['while held', () => asked('a').hold().says('rollback'), { branch: '_local', body: { code: 'rolled-back-by-check' } }],
+    [
+      'while held',
+      () => asked('a').hold().says('rollback'),
+      { branch: '_local', body: { code: 'rolled-back-by-check' } },
+    ],
   ])('a rollback %s says so', (_, made, reason) => expect(made().transaction.reason).toEqual(reason))
 })
 
@@ -262,16 +321,25 @@ describe('undecided', () => {
     ['with a check-back', () => message('a')],
     ['without one', () => unchecked('a')],
   ] as const)('%s, it alerts after ten minutes, once, and is held after a day', (_, made) => {
-    const run = made().after(10 * minute - 1).woke()
+    const run = made()
+      .after(10 * minute - 1)
+      .woke()
     expect(run.alerts).toBe(0)
     const alert = { kind: 'alert', alert: 'undecided', detail: 'unfinished for 10 minutes' }
-    expect(run.after(1).woke().commands.filter(({ kind }) => kind === 'alert')).toEqual([alert])
+    expect(
+      run
+        .after(1)
+        .woke()
+        .commands.filter(({ kind }) => kind === 'alert'),
+    ).toEqual([alert])
     run.after(day - 10 * minute - 1).woke()
     expect([run.alerts, run.transaction.held]).toEqual([1, null])
     expect(run.after(1).woke().show()).toBe('prepared held:undecided [waiting] | next -')
   })
   it('its check is asked before it is held, however late it was to come', () => {
-    const run = message('a', { checkAfter: '12h' }).after(day / 2).woke()
+    const run = message('a', { checkAfter: '12h' })
+      .after(day / 2)
+      .woke()
     expect(run.calls()).toEqual(['_local.check#1 nothing'])
   })
   it('held, it is let go by a resume, asked at once, and has another day', () => {

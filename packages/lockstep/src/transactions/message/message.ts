@@ -42,7 +42,7 @@ const transitions = {
 export function advance(transaction: Transaction, event: Event, now: number, barrierRetentionMs?: number): Advance {
   const message = transaction as Message
   const claimed = event.claim === undefined ? message : recordClaim(message, event.claim.takeover, now)
-  const applied = apply(claimed, event, now)
+  const applied = apply(claimed, event, now, barrierRetentionMs)
   if (!('message' in applied)) return { transaction: claimed, commands: [], ...applied }
   const moved = proceed(applied.message, now, course, barrierRetentionMs)
   checkTransition(message, moved.transaction)
@@ -54,7 +54,7 @@ type Applied =
   | Refused
   | { readonly repeated: true }
 
-function apply(message: Message, event: Event, now: number): Applied {
+function apply(message: Message, event: Event, now: number, barrierRetentionMs?: number): Applied {
   switch (event.kind) {
     case 'woke':
       return { message }
@@ -71,7 +71,7 @@ function apply(message: Message, event: Event, now: number): Applied {
     case 'begun':
       return recordBegun(message, event)
     case 'act':
-      return act(message, event, now)
+      return act(message, event, now, barrierRetentionMs)
     case 'register':
       return notAllowed('The deliveries of a message are fixed when it begins.')
   }

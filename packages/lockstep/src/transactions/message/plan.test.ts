@@ -67,9 +67,12 @@ describe('a begin is refused', () => {
     ],
   ])('%s', (_, body, paths) => expect(pathsOf(body)).toEqual(paths))
 
-  it.each([-1, 1.5, '13h', day / 2 + 1, day, Number.NaN, '10', 'soon', true, null])('with a `checkAfter` of %s', (checkAfter) => {
-    expect(pathsOf(checked({ checkAfter }))).toEqual(['/checkAfter'])
-  })
+  it.each([-1, 1.5, '13h', day / 2 + 1, day, Number.NaN, '10', 'soon', true, null])(
+    'with a `checkAfter` of %s',
+    (checkAfter) => {
+      expect(pathsOf(checked({ checkAfter }))).toEqual(['/checkAfter'])
+    },
+  )
   it.each([-1, 1.5, '8d', 7 * day + 1, Number.NaN, '10', true, null])('with a delay of %s', (delay) => {
     expect(pathsOf(one({ delay }))).toEqual(['/deliveries/0/delay'])
   })

@@ -31,8 +31,13 @@ export function plan(body: JsonObject, targets: TargetDirectory): Plan {
     checkBack: checkBack ?? null,
     checkAfterMs: checkAfterMs ?? defaultCheckAfterMs,
     deliveries,
+    needs: servicesOf(
+      targets,
+      deliveries.map(({ to }) => to),
+    ),
   }
-  const needs = servicesOf(targets, [checkBack ?? null, ...deliveries.map(({ to }) => to)])
+  const asked = servicesOf(targets, [checkBack ?? null])
+  const needs = [...new Set([...asked, ...definition.needs])].sort()
   return {
     definition,
     state: initialState(deliveries),

@@ -1,4 +1,5 @@
 import { failpoint } from '#failpoint'
+import { mutant } from '#mutant'
 import { isLockstepError, messageOf } from '../../errors.ts'
 import type { Json } from '../../ports/index.ts'
 import { type BeginBody, type BranchBegin, durationMs, type TransactionBody, waitMaxMs } from '../../protocol/index.ts'
@@ -64,20 +65,25 @@ function waitMsOf({ wait = 0 }: TccOptions): number {
   return durationMs(wait, 'wait', { maxMs: waitMaxMs })
 }
 
+/** What the function throws goes to its caller as it is. Where it returns although a try failed, that is told instead. */
 async function resultOf<Result>(
   body: (scope: TccScope) => Promise<Result>,
   tries: Tries,
   by: Initiating<unknown>,
 ): Promise<Result> {
+  let result: Result
   try {
-    const result = await body(tries.scope)
-    await tries.settle()
-    return result
+    result = await body(tries.scope)
   } catch (error) {
-    const transaction = await rollBack(tries.id, error, by)
-    if (tries.failure === null || tries.failure.error === error || transaction === null) throw error
-    throw rolledBack(transaction, { why: messageOf(tries.failure.error), cause: tries.failure.error })
+    await rollBack(tries.id, error, by)
+    throw error
   }
+  const failure = await tries.settle()
+  if (failure === null || mutant('T3-caught-failure-commits')) return result
+  const { error: cause } = failure
+  const transaction = await rollBack(tries.id, cause, by)
+  // Nobody was told, so there is no answer to show: what the try threw says the most.
+  throw transaction === null ? cause : rolledBack(transaction, { why: messageOf(cause), cause })
 }
 
 /** Silence rolls back as well, so a rollback that cannot be told is no second failure; one that comes too late is. */
@@ -97,13 +103,13 @@ async function rollBack(
 /** The tries of one transaction. One that has not ended `done` decides, whatever the function does with what it threw. */
 class Tries {
   readonly id: string
-  failure: { readonly error: unknown } | null = null
   readonly scope: TccScope
   readonly #transaction: TransactionBody
   readonly #by: Initiating<unknown>
   readonly #untilMs: number
   readonly #uses = new Map<string, number>()
   readonly #running: Promise<unknown>[] = []
+  #failure: { readonly error: unknown } | null = null
 
   constructor(transaction: TransactionBody, by: Initiating<unknown>) {
     this.id = transaction.id
@@ -116,10 +122,10 @@ class Tries {
     this.scope = { id: this.id, try: (participant, input, options) => this.#start(participant, input, options) }
   }
 
-  /** Waits for every try, also for one that the function has not awaited. Throws what the first failed one threw. */
-  async settle(): Promise<void> {
+  /** Waits for every try, also for one that the function has not awaited. Answers what the first failed one threw. */
+  async settle(): Promise<{ readonly error: unknown } | null> {
     await Promise.allSettled(this.#running)
-    if (this.failure !== null) throw new Error('a try failed and its error was caught')
+    return this.#failure
   }
 
   #start<Input, Output>(
@@ -146,7 +152,7 @@ class Tries {
       const begun = { begunAt: timeOf(createdAt), traceparent: null }
       return await tryBranch({ call: { ...call, ...begun }, untilMs: this.#untilMs }, this.#by)
     } catch (error) {
-      this.failure ??= { error }
+      this.#failure ??= { error }
       throw error
     }
   }

@@ -50,24 +50,39 @@ describe('try-missing', () => {
   it('is tried again until a minute after the deadline: the try may still be on its way', () => {
     const run = tcc('a').commit().unknown('a', missing)
     expect(run.show()).toBe('committing [active] | next 100')
-    run.after(deadline + minute - 1).woke().unknown('a', missing)
+    run
+      .after(deadline + minute - 1)
+      .woke()
+      .unknown('a', missing)
     expect(run.transaction.held).toBeNull()
   })
   it('is held from then on, with the branch', () => {
-    const run = tcc('a').commit().after(deadline + minute).unknown('a', missing)
+    const run = tcc('a')
+      .commit()
+      .after(deadline + minute)
+      .unknown('a', missing)
     expect(run.show()).toBe('committing held:try-missing [active] | next -')
     expect(run.transaction.held?.detail).toBe('a')
   })
   it('counts from the deadline that was given', () => {
-    const run = tcc('a', { deadline: '2d' }).commit().after(2 * day)
+    const run = tcc('a', { deadline: '2d' })
+      .commit()
+      .after(2 * day)
     expect(run.unknown('a', missing).transaction.held).toBeNull()
   })
   it('guards a forced commit as well', () => {
-    const run = tcc('a').act('force-commit').after(deadline + minute).unknown('a', missing)
+    const run = tcc('a')
+      .act('force-commit')
+      .after(deadline + minute)
+      .unknown('a', missing)
     expect(run.transaction.held?.reason).toBe('try-missing')
   })
   it('is tried again by a resume', () => {
-    const run = tcc('a').commit().after(deadline + minute).unknown('a', missing).resume()
+    const run = tcc('a')
+      .commit()
+      .after(deadline + minute)
+      .unknown('a', missing)
+      .resume()
     run.after(100).woke()
     expect(run.calls()).toEqual(['a.confirm#2 status'])
   })
@@ -81,8 +96,19 @@ describe.each(bothWays)('older-than-barrier, at a %s', (operation, decided, stat
   it('no call leaves any more once the transaction is that old', () => {
     const run = new TccRun('a', {}, { barrierRetentionMs: hour })
     run[operation === 'confirm' ? 'commit' : 'rollback']().unknown('a')
-    expect(run.after(hour - 1).woke().calls()).toEqual([`a.${operation}#2 status`])
-    expect(run.unknown('a').after(2 * minute).woke().show()).toBe(`${status} held:older-than-barrier [active] | next -`)
+    expect(
+      run
+        .after(hour - 1)
+        .woke()
+        .calls(),
+    ).toEqual([`a.${operation}#2 status`])
+    expect(
+      run
+        .unknown('a')
+        .after(2 * minute)
+        .woke()
+        .show(),
+    ).toBe(`${status} held:older-than-barrier [active] | next -`)
   })
 })
 
@@ -98,7 +124,13 @@ describe('pending-too-long', () => {
   it('is counted anew after a resume', () => {
     const run = tcc('a', { deadline: '3d' }).rollback().pending('a').after(day).woke().pending('a')
     expect(run.transaction.held?.reason).toBe('pending-too-long')
-    expect(run.resume().after(2 * hour).woke().pending('a').transaction.held).toBeNull()
+    expect(
+      run
+        .resume()
+        .after(2 * hour)
+        .woke()
+        .pending('a').transaction.held,
+    ).toBeNull()
   })
 })
 
@@ -111,12 +143,15 @@ describe('participant-missing', () => {
   it.each([
     ['a confirm', () => tcc('a', { deadline: '3d' }).commit(), 'committing'],
     ['a cancel', () => tcc('a', { deadline: '3d' }).rollback(), 'rolling-back'],
-  ] as const)('holds %s after a minute, however far ahead the deadline is, and costs no attempt', (_, decided, status) => {
-    const run = missing(decided(), minute)
-    expect([run.transaction.held, run.transaction.attempts]).toEqual([null, []])
-    run.woke().notSent('a', { missing: true })
-    expect(run.show()).toBe(`${status} held:participant-missing [active] | next -`)
-  })
+  ] as const)(
+    'holds %s after a minute, however far ahead the deadline is, and costs no attempt',
+    (_, decided, status) => {
+      const run = missing(decided(), minute)
+      expect([run.transaction.held, run.transaction.attempts]).toEqual([null, []])
+      run.woke().notSent('a', { missing: true })
+      expect(run.show()).toBe(`${status} held:participant-missing [active] | next -`)
+    },
+  )
   it('is not put off by a deadline that passes meanwhile', () => {
     const run = missing(tcc('a').commit(), minute).woke().notSent('a', { missing: true })
     expect(run.transaction.held?.reason).toBe('participant-missing')
@@ -138,35 +173,53 @@ describe('participant-missing', () => {
 
 describe('age', () => {
   it('alerts ten minutes after the deadline, once', () => {
-    const run = tcc('a').commit().after(deadline + 10 * minute - 1).woke()
+    const run = tcc('a')
+      .commit()
+      .after(deadline + 10 * minute - 1)
+      .woke()
     expect(run.alerts).toBe(0)
-    expect(run.after(1).woke().commands).toEqual([
-      { kind: 'alert', alert: 'old', detail: 'unfinished for 10 minutes' },
-    ])
+    expect(run.after(1).woke().commands).toEqual([{ kind: 'alert', alert: 'old', detail: 'unfinished for 10 minutes' }])
     expect(run.after(5 * minute).woke().alerts).toBe(1)
     expect(run.transaction.nextAt).toBe(run.transaction.ageFrom + day)
   })
   it('holds 24 hours after the deadline as too-old, not a millisecond before', () => {
-    const run = tcc('a').rollback().after(deadline + day - 1).woke()
+    const run = tcc('a')
+      .rollback()
+      .after(deadline + day - 1)
+      .woke()
     expect(run.transaction.held).toBeNull()
     expect(run.after(1).woke().show()).toBe('rolling-back held:too-old [active] | next -')
   })
   it('counts from a deadline that lies far ahead', () => {
-    const run = tcc('a', { deadline: '3d' }).commit().after(3 * day).woke()
+    const run = tcc('a', { deadline: '3d' })
+      .commit()
+      .after(3 * day)
+      .woke()
     expect([run.transaction.held, run.alerts]).toEqual([null, 0])
     expect(run.after(10 * minute).woke().alerts).toBe(1)
   })
   it('starts again with a resume', () => {
-    const run = tcc('a').commit().after(2 * day).woke().after(hour).resume()
+    const run = tcc('a')
+      .commit()
+      .after(2 * day)
+      .woke()
+      .after(hour)
+      .resume()
     expect(run.after(day - 1).woke().transaction.held).toBeNull()
     expect(run.after(1).woke().transaction.held?.reason).toBe('too-old')
   })
   it('alerts nobody of what waits for its decision: the deadline decides it', () => {
-    const run = tcc('a', { deadline: '3d' }).after(2 * day).woke()
+    const run = tcc('a', { deadline: '3d' })
+      .after(2 * day)
+      .woke()
     expect([run.alerts, run.show()]).toEqual([0, `prepared [waiting] | next ${day}`])
   })
   it('the last answer of what is too old is recorded, and a resume ends it', () => {
-    const run = tcc('a').commit().after(2 * day).woke().done('a', 'r')
+    const run = tcc('a')
+      .commit()
+      .after(2 * day)
+      .woke()
+      .done('a', 'r')
     expect(run.show()).toBe('committing held:too-old [done] | next -')
     expect(run.resume().show()).toBe('committed [done] | next -')
   })
@@ -174,6 +227,10 @@ describe('age', () => {
 
 it('no count of attempts ends anything', () => {
   const run = tcc('a', { deadline: '3d' }).commit()
-  for (let round = 0; round < 500; round++) run.unknown('a').after(2 * minute).woke()
+  for (let round = 0; round < 500; round++)
+    run
+      .unknown('a')
+      .after(2 * minute)
+      .woke()
   expect([run.transaction.held, run.branch('a').errand.tries.count]).toEqual([null, 500])
 })

@@ -21,9 +21,11 @@ const moves: fc.Arbitrary<Move<TccRun>> = fc.oneof(
   ...commonMoves<TccRun>(flying, answers),
   {
     weight: 3,
-    arbitrary: fc
-      .tuple(fc.constantFrom(...names), fc.nat(9))
-      .map(([name, input]): Move<TccRun> => (run) => run.add(name, input === 0 ? { input } : {})),
+    arbitrary: fc.tuple(fc.constantFrom(...names), fc.nat(9)).map(
+      ([name, input]): Move<TccRun> =>
+        (run) =>
+          run.add(name, input === 0 ? { input } : {}),
+    ),
   },
   {
     weight: 2,

@@ -39,7 +39,10 @@ describe('a takeover', () => {
   })
   it('adds no attempt while it is held, but what may have left is on record', () => {
     const run = tcc('a').commit().hold().takeover()
-    expect([run.show(), run.attempts()]).toEqual(['committing held:operator [active] | next -', ['a.confirm#1 takeover']])
+    expect([run.show(), run.attempts()]).toEqual([
+      'committing held:operator [active] | next -',
+      ['a.confirm#1 takeover'],
+    ])
     expect(run.resume().calls()).toEqual(['a.confirm#2 status'])
   })
   it('of what has ended adds nothing', () => {
