@@ -35,6 +35,8 @@ export class Active {
   owned: boolean
   /** The work as the row has it, as far as we have written: what changes is written once. */
   written: WorkKnown
+  /** Characters of the row's two large texts, as far as we have written. */
+  size: number
   /** When it is woken next, or null. */
   wakeAt: number | null = null
   /** The change that handed the row back; null while we drive it. */
@@ -65,6 +67,7 @@ export class Active {
     this.spilled = spilled
     this.owned = row.owner !== null
     this.written = { definition: transaction.definition, needs: transaction.needs }
+    this.size = row.definition.length + row.state.length
   }
 
   get id(): string {

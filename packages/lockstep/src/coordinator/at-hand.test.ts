@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import type { Json, StoredTransaction } from '../ports/index.ts'
 import { Active } from './active.ts'
 import { AtHand } from './at-hand.ts'
+import { nextEntry } from './next-entry.ts'
 import { initialState } from './stored-form.ts'
 
 const empty = JSON.stringify({ branches: [] })
@@ -38,8 +39,7 @@ function waiting(id: string, definition = empty): Active {
 function registers(active: Active, input: Json): void {
   const branches = [{ name: 'a', confirm: 'bank.a', cancel: 'bank.a', input }]
   active.transaction = { ...active.transaction, definition: { branches } }
-  active.durable = active.transaction
-  active.written = active.transaction.definition
+  nextEntry(active, { owner: null, now: 0, audit: undefined })
 }
 
 it('the oldest goes when there is one too many', () => {

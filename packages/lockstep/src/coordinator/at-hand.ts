@@ -26,8 +26,7 @@ export class AtHand {
 
   /** Answers those that must go. */
   add(active: Active): readonly Active[] {
-    const { definition, state } = active.base
-    if (definition.length + state.length > textMax) return [active]
+    if (active.size > textMax) return [active]
     this.#actives.delete(active)
     this.#actives.add(active)
     const [oldest] = this.#actives

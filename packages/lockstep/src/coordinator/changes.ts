@@ -15,6 +15,7 @@ import type {
 } from '../ports/index.ts'
 import type { Driver } from './driver.ts'
 import type { Journal } from './journal.ts'
+import type { Reporter } from './reporter.ts'
 import { type Changed, refused, type Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
 import { changedWork, spilledIn, storableHeld, toProgress, toTransaction, withOperatorColumns } from './stored-form.ts'
@@ -26,6 +27,7 @@ const roundsMax = 50
 export interface ChangesParts {
   readonly store: TransactionStore
   readonly driver: Driver
+  readonly reporter: Reporter
   readonly journal: Journal
   readonly storeClock: StoreClock
   readonly instance: string
@@ -91,7 +93,7 @@ export class Changes {
     operator: Operator,
     columns: (row: StoredTransaction, now: number) => OperatorColumns,
   ): Promise<Changed | null> {
-    const { driver, journal, storeClock } = this.#parts
+    const { driver, journal, storeClock, reporter } = this.#parts
     for (let round = 0; round < roundsMax; round++) {
       const row = await this.read(id)
       if (row === null) return null
@@ -103,6 +105,7 @@ export class Changes {
       const result = await journal.write({ kind: 'mark', id, version: row.version, operator: changed, nextAt, audit })
       if (result.kind === 'invalid') throw unstorable(result.message)
       if (result.kind !== 'applied') continue
+      reporter.tell(before, withOperatorColumns(before, changed), [])
       const active = driver.find(id)
       if (active !== undefined) driver.mark(active, changed, result.row.version)
       const snapshot = snapshotOf({ ...row, ...changed, version: result.row.version, updatedAt: now })
@@ -120,7 +123,7 @@ export class Changes {
   }
 
   async #take(row: StoredTransaction, source: EventSource, by: Acting): Promise<Changed | null> {
-    const { driver, journal, storeClock, instance, canCall } = this.#parts
+    const { driver, journal, storeClock, instance, canCall, reporter } = this.#parts
     if (row.pattern === 'none') return { snapshot: this.#decided(row, source), repeated: true }
     const before = toTransaction(row)
     const now = storeClock.now()
@@ -155,7 +158,10 @@ export class Changes {
     if (result.kind !== 'applied' || result.row.epoch !== epoch + 1) return null
     const taken = { ...row, ...work.work, ...progress, ...result.row }
     if (drives) driver.adoptAdvanced(taken, { ...advanced, transaction: kept })
-    else driver.letGo(id)
+    else {
+      driver.letGo(id)
+      reporter.tell(before, transaction, advanced.commands)
+    }
     return { snapshot: snapshotOf(taken), repeated: false }
   }
 

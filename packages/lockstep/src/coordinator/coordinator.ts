@@ -39,6 +39,7 @@ import { Intake, type NewRow } from './intake.ts'
 import { Journal, storeUnavailable } from './journal.ts'
 import { Ownership } from './ownership.ts'
 import { Recovery } from './recovery.ts'
+import { Reporter } from './reporter.ts'
 import { Retention, type RetentionSettings } from './retention.ts'
 import type { Changed, Snapshot } from './snapshot.ts'
 import { StoreClock } from './store-clock.ts'
@@ -107,6 +108,7 @@ export class Coordinator implements Coordination {
     const onHeld = (held: HeartbeatAnswer['held']) => this.#onHeld(held)
     this.#ownership = new Ownership({ store, environment, storeClock, instance, services, logger, onHeld, onFailed })
     const canCall = (needs: readonly string[]) => needs.every((service) => parts.services.includes(service))
+    const reporter = new Reporter(parts.alerts, storeClock)
     this.#driver = new Driver({
       environment,
       storeClock,
@@ -117,6 +119,7 @@ export class Coordinator implements Coordination {
       machines: parts.machines,
       logger,
       alerts: parts.alerts,
+      reporter,
       barrierRetentionMs: parts.barrierRetentionMs,
       atHandMax: Math.max(16, Math.floor(parts.intakeMax / 4)),
       canCall,
@@ -127,7 +130,7 @@ export class Coordinator implements Coordination {
     })
     const driver = this.#driver
     this.#waiters = new Waiters({ store, timers, isDrivenHere: (id) => driver.drives(id) })
-    const shared = { driver, journal: this.#journal, storeClock, instance, canCall }
+    const shared = { driver, reporter, journal: this.#journal, storeClock, instance, canCall }
     this.#changes = new Changes({ ...shared, store })
     const intake = new Intake({ ...shared, intakeMax: parts.intakeMax })
     this.#intake = intake

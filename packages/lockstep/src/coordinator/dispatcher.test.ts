@@ -152,6 +152,16 @@ describe('the breaker', () => {
     }
     expect(ends.back).toHaveLength(7 * 3)
   })
+  it('opens once for all that had left before: a crowd that fails together is one failure of the endpoint', async () => {
+    const ends = none()
+    for (let n = 0; n < 128; n++) submit('dead', ends)
+    await answerAll(dead)
+    expect([sent, ends.done.length]).toEqual([128, 128])
+    await time.advance(500)
+    submit('dead', ends)
+    await time.settle()
+    expect(sent).toBe(129)
+  })
   it.each<[string, Outcome, boolean]>([
     ['a timeout', { kind: 'unknown', error: 'x', code: 'timeout' }, true],
     ['a broken answer', { kind: 'unknown', error: 'status 500' }, false],

@@ -119,7 +119,7 @@ export class Dispatcher {
       .call(job.call)
       .catch((error): Outcome => ({ kind: 'unknown', error: messageOf(error) }))
     await failpoint('coordinator.call.after-outcome')
-    this.#judge(endpoint, outcome)
+    this.#judge(endpoint, outcome, sentMs)
     job.done({ outcome, sentMs, durationMs: clock.monotonicMs() - sentMs })
   }
 
@@ -132,7 +132,7 @@ export class Dispatcher {
   }
 
   /** Only what says that the endpoint is away counts: an answer, whatever it says, closes the breaker. */
-  #judge(endpoint: Endpoint, outcome: Outcome): void {
+  #judge(endpoint: Endpoint, outcome: Outcome, sentMs: number): void {
     const away = outcome.kind === 'unknown' && (outcome.unreached === true || outcome.code === 'timeout')
     if (!away) {
       endpoint.failures = 0
@@ -140,6 +140,8 @@ export class Dispatcher {
       endpoint.lastBackMs = 0
       return
     }
+    // All that had left before it opened fails as one: a crowd in flight must not open it for as long as so many probes would.
+    if (sentMs < endpoint.openUntilMs) return
     endpoint.failures += 1
     if (endpoint.failures < failuresToOpen) return
     const openMs = Math.min(openMaxMs, openFirstMs * 2 ** Math.min(endpoint.opened, 10))

@@ -27,7 +27,7 @@ import type { Dispatcher } from './dispatcher.ts'
 import { handBackHeld, lastUnderstood } from './hand-back.ts'
 import type { Journal } from './journal.ts'
 import { nextEntry } from './next-entry.ts'
-import { Reporter } from './reporter.ts'
+import type { Reporter } from './reporter.ts'
 import { type Changed, refused, type Snapshot } from './snapshot.ts'
 import type { StoreClock } from './store-clock.ts'
 import { withOperatorColumns } from './stored-form.ts'
@@ -47,6 +47,7 @@ export interface DriverParts {
   readonly machines: ReadonlyMap<Pattern, PatternMachine>
   readonly logger: Logger
   readonly alerts: Alerts
+  readonly reporter: Reporter
   readonly barrierRetentionMs: number
   /** Rows that wait for a decision, kept at hand at most. */
   readonly atHandMax: number
@@ -83,7 +84,6 @@ export class Driver {
   readonly #wakes: WakeQueue
   readonly #calls: Calls
   readonly #atHand: AtHand
-  readonly #reporter: Reporter
   #draining = false
 
   constructor(parts: DriverParts) {
@@ -91,7 +91,6 @@ export class Driver {
     const now = () => parts.storeClock.now()
     this.#wakes = new WakeQueue(parts.environment.timers, now, (id) => this.#woken(id))
     this.#atHand = new AtHand(parts.atHandMax)
-    this.#reporter = new Reporter(parts.alerts, parts.storeClock)
     this.#calls = new Calls({
       ...parts,
       mayCall: () => !this.#draining && parts.mayCall(),
@@ -217,6 +216,8 @@ export class Driver {
   mark(active: Active, operator: OperatorColumns, version: number): void {
     active.transaction = withOperatorColumns(active.transaction, operator)
     active.version = Math.max(active.version, version)
+    // Told by the instance that has written it.
+    active.reportedHold = operator.held?.since ?? active.reportedHold
     if (active.parkedAt === null) this.#feed(active, { kind: 'woke' })
   }
 
@@ -369,7 +370,7 @@ export class Driver {
     const heldElsewhere = result.row.held !== null && active.transaction.held === null
     active.transaction = withOperatorColumns(active.transaction, newestOperatorColumns(active, result.row, at.change))
     active.version = Math.max(active.version, result.row.version)
-    this.#reporter.report(active)
+    this.#parts.reporter.report(active)
     if (turned) void failpoint('coordinator.decision.after-durable')
     this.#calls.unblock(active)
     this.#settle(active, at.change)
@@ -420,14 +421,15 @@ export class Driver {
       if (command.kind === 'alert') active.alerts.push({ command, change: active.change })
       else this.#calls.submit(active, command)
     }
-    if (active.alerts.length > 0 && active.durableChange >= active.change) this.#reporter.report(active)
+    if (active.alerts.length > 0 && active.durableChange >= active.change) this.#parts.reporter.report(active)
   }
 
   #woken(id: string): void {
     const active = this.#actives.get(id)
-    if (active === undefined || this.#atHand.has(active)) return
-    if (active.parkedAt !== null || active.transaction.endedAt !== null) return
+    if (active === undefined) return
+    // Also of what nobody drives now: a wake that is over must not pass for one that is still to come.
     active.wakeAt = null
+    if (this.#atHand.has(active) || active.parkedAt !== null || active.transaction.endedAt !== null) return
     const { nextAt } = active.transaction
     const due = nextAt !== null && nextAt <= this.#parts.storeClock.now()
     if (due) this.#feed(active, { kind: 'woke' })

@@ -18,6 +18,8 @@ export function nextEntry(active: Active, { owner, now, audit }: Writing): { ent
   const work = changedWork(transaction, active.written)
   active.written = { definition: transaction.definition, needs: transaction.needs }
   active.transaction = kept
+  // Grows with what is written anew; what is written over is counted again, which errs on the safe side.
+  active.size = Math.max(active.size, progress.state.length + (work.work?.definition?.length ?? 0))
   active.spilled += spill.length
   active.pendingHold = null
   const entry: Entry = {

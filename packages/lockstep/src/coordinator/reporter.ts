@@ -1,4 +1,4 @@
-import type { Alert, Alerts, Transaction } from '../ports/index.ts'
+import type { Alert, Alerts, Command, Transaction } from '../ports/index.ts'
 import type { Active } from './active.ts'
 import type { StoreClock } from './store-clock.ts'
 
@@ -22,6 +22,15 @@ export class Reporter {
     if (held === null || held.since === active.reportedHold) return
     active.reportedHold = held.since
     this.#raise(active.durable, { kind: 'held', reason: held.reason, detail: held.detail })
+  }
+
+  /** Of a change that was durable at once, made from outside: what the machine wants told, and a hold that it did not have before. */
+  tell(before: Transaction, after: Transaction, commands: readonly Command[]): void {
+    for (const command of commands)
+      if (command.kind === 'alert') this.#raise(after, { kind: command.alert, reason: null, detail: command.detail })
+    const { held } = after
+    if (held !== null && held.since !== before.held?.since)
+      this.#raise(after, { kind: 'held', reason: held.reason, detail: held.detail })
   }
 
   #raise({ id, pattern, status }: Transaction, what: Pick<Alert, 'kind' | 'reason' | 'detail'>): void {

@@ -107,7 +107,7 @@ export function changedWork({ definition, needs }: Transaction, known: WorkKnown
   return { work: { needs, ...(isGrown ? { definition: JSON.stringify(definition) } : {}) } }
 }
 
-/** The work as the row has it. A machine leaves alone what it does not change, so that being the same is enough. */
+/** The work that a row has. A machine leaves alone what it does not change, so that being the same is enough. */
 export type WorkKnown = Pick<Transaction, 'definition' | 'needs'>
 
 /**

@@ -2,6 +2,13 @@ import type { AttemptRow, Event, Held, Operation } from '../ports/index.ts'
 import { hold } from './age.ts'
 import { type Flight, isDue, pendingMaxMs, retryLater, type Tries, takeoverAttempt, untried } from './tries.ts'
 
+/** Nobody could call the target since `from`. */
+export interface Missing {
+  readonly from: number
+  /** The `ageFrom` under which it was noted: a resume starts the minute again. */
+  readonly under: number
+}
+
 /**
  * One operation of one branch, sent again and again until it is answered for good: at most one call of it is out at a time. The
  * confirms and cancels of a TCC, the deliveries and the check-back of a message are errands.
@@ -9,11 +16,10 @@ import { type Flight, isDue, pendingMaxMs, retryLater, type Tries, takeoverAttem
 export interface Errand {
   readonly tries: Tries
   readonly flight: Flight | null
-  /** Since when nobody could call its target, or null. */
-  readonly missingFrom: number | null
+  readonly missing: Missing | null
 }
 
-export const newErrand: Errand = { tries: untried, flight: null, missingFrom: null }
+export const newErrand: Errand = { tries: untried, flight: null, missing: null }
 
 type OutcomeEvent = Extract<Event, { kind: 'outcome' }>
 type NotSentEvent = Extract<Event, { kind: 'not-sent' }>
@@ -38,32 +44,30 @@ export function landed(errand: Errand, event: OutcomeEvent, ageFrom: number, now
   const tries = isFinal
     ? { ...errand.tries, count: event.number, retryAt: null }
     : retryLater(errand.tries, event, ageFrom, now)
-  return { tries, flight: null, missingFrom: null }
+  return { tries, flight: null, missing: null }
 }
 
 /** The call did not leave, and costs no attempt (law 9). */
 export function notSent(errand: Errand, event: NotSentEvent, ageFrom: number, now: number): Errand {
   const tries = { ...errand.tries, retryAt: event.retryAt }
-  return { tries, flight: null, missingFrom: event.missing ? missingSince(errand.missingFrom, ageFrom, now) : null }
+  return { tries, flight: null, missing: event.missing ? missingSince(errand.missing, ageFrom, now) : null }
 }
 
-/** A resume starts the minute again; an age that starts later does not put it off. */
-export function missingSince(missingFrom: number | null, ageFrom: number, now: number): number {
-  if (missingFrom === null) return now
-  return ageFrom <= now ? Math.max(missingFrom, ageFrom) : missingFrom
+export function missingSince(missing: Missing | null, ageFrom: number, now: number): Missing {
+  return missing?.under === ageFrom ? missing : { from: now, under: ageFrom }
 }
 
 const missingHoldAfterMs = 60_000
 
 /** Law 11: what nobody can call is a matter for a person after a minute. */
-export function isMissing(missingFrom: number | null, now: number): boolean {
-  return missingFrom !== null && now - missingFrom >= missingHoldAfterMs
+export function isMissing(missing: Missing | null, now: number): boolean {
+  return missing !== null && now - missing.from >= missingHoldAfterMs
 }
 
 /** Retrying alone cannot help here. */
 export function hopeless(errand: Errand, event: OutcomeEvent | NotSentEvent, now: number): Held | null {
   if (event.kind === 'not-sent')
-    return isMissing(errand.missingFrom, now) ? hold('participant-missing', now, event.branch) : null
+    return isMissing(errand.missing, now) ? hold('participant-missing', now, event.branch) : null
   if (event.outcome.kind === 'unknown' && event.outcome.code === 'older-than-barrier')
     return hold('older-than-barrier', now, event.branch)
   const { pendingFrom } = errand.tries

@@ -8,6 +8,8 @@ export interface Course<T extends Transaction> {
   judge(transaction: T, now: number): T
   /** True when nothing is left to do but to write down the end. */
   isOver(transaction: T): boolean
+  /** A call of it is on its way, or what it has asked for is. */
+  isOut(transaction: T): boolean
   /** Why only a person can help, besides age. */
   obstacle(transaction: T, now: number): Held | null
   /** Ends it, or lets calls leave. */
@@ -32,9 +34,10 @@ export function proceed<T extends Transaction>(
   if (transaction.held !== null) return { transaction: { ...transaction, nextAt: null }, commands: [] }
   const judged = course.judge(transaction, now)
   const ageFrom = Math.max(judged.ageFrom, course.startsAt?.(judged) ?? 0)
-  const obstacle = obstacleOf(judged, { now, ageFrom, course, barrierRetentionMs })
+  const isForgotten = !course.isOver(judged) && isOlderThanBarrier(judged, now, barrierRetentionMs)
+  const obstacle = obstacleOf(judged, { now, ageFrom, course, isForgotten })
   if (obstacle !== null) return { transaction: { ...judged, held: obstacle, nextAt: null }, commands: [] }
-  const moved = course.move(judged, now)
+  const moved = isForgotten ? { transaction: judged, commands: [] } : course.move(judged, now)
   if (moved.transaction.endedAt !== null)
     return { transaction: { ...moved.transaction, nextAt: null }, commands: moved.commands }
   const aged = ageAlert(moved.transaction, ageFrom, now)
@@ -48,13 +51,13 @@ interface Judging<T extends Transaction> {
   readonly now: number
   readonly ageFrom: number
   readonly course: Course<T>
-  readonly barrierRetentionMs: number
+  readonly isForgotten: boolean
 }
 
 function obstacleOf<T extends Transaction>(transaction: T, judging: Judging<T>): Held | null {
-  const { now, ageFrom, course, barrierRetentionMs } = judging
-  const isForgotten = isOlderThanBarrier(transaction, now, barrierRetentionMs)
-  if (!course.isOver(transaction) && isForgotten) return hold('older-than-barrier', now, null)
+  const { now, ageFrom, course, isForgotten } = judging
+  // What is out is heard first: its answer may be all that is missing, and no action could end what is held without a need.
+  if (isForgotten && !course.isOut(transaction)) return hold('older-than-barrier', now, null)
   if (isTooOld(ageFrom, now)) return hold(transaction.status === 'prepared' ? 'undecided' : 'too-old', now, null)
   return course.obstacle(transaction, now)
 }

@@ -42,13 +42,27 @@ export function commonMoves<Run extends PatternRun<Transaction>>(
       weight: 1,
       arbitrary: nth.map((n) => at(n, (run, b) => void run.answer(b, { kind: 'done', output: 9 }, { number: 99 }))),
     },
-    { weight: 3, arbitrary: anyTime.map((ms): Move<Run> => (run) => void run.after(ms).woke()) },
+    {
+      weight: 3,
+      arbitrary: anyTime.map(
+        (ms): Move<Run> =>
+          (run) =>
+            void run.after(ms).woke(),
+      ),
+    },
     move(1, (run) => run.takeover()),
     // What is parked has no call out.
     move(1, (run) => void (flying(run).length === 0 && run.claim())),
     move(1, (run) => void (run.transaction.endedAt === null && run.hold())),
     move(1, (run) => void (run.transaction.held !== null && run.resume())),
-    { weight: 1, arbitrary: fc.boolean().map((commits): Move<Run> => (run) => commits ? run.commit() : run.rollback()) },
+    {
+      weight: 1,
+      arbitrary: fc.boolean().map(
+        (commits): Move<Run> =>
+          (run) =>
+            commits ? run.commit() : run.rollback(),
+      ),
+    },
   ]
 }
 
@@ -69,7 +83,8 @@ export function checkStep<T extends Transaction>(before: T, run: PatternRun<T>):
   if (transaction.endedAt !== null) expect(transaction.held).toBeNull()
   const rests = transaction.held !== null || transaction.endedAt !== null
   expect(transaction.nextAt === null).toBe(rests)
-  if (transaction.nextAt !== null && transaction.nextAt !== before.nextAt) expect(transaction.nextAt).toBeGreaterThan(now)
+  if (transaction.nextAt !== null && transaction.nextAt !== before.nextAt)
+    expect(transaction.nextAt).toBeGreaterThan(now)
   if (rests) expect(commands.filter((command) => command.kind !== 'alert')).toEqual([])
   if (run.refusal !== undefined || run.repeated) expect(commands).toEqual([])
   const last = new Map<string, number>()

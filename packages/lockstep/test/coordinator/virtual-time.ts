@@ -14,8 +14,8 @@ export class VirtualTime {
   #order = 0
   #instances = 0
 
-  /** One process: `kill` ends its timers, so that nothing of it happens any more. */
-  process(): { readonly environment: Environment; kill(): void; timers(): number } {
+  /** One process: `kill` ends its timers, so that nothing of it happens any more. `skewMs` is how far its wall clock is ahead. */
+  process(skewMs = 0): { readonly environment: Environment; kill(): void; timers(): number } {
     const own = new Set<Pending>()
     let alive = true
     let draws = 0
@@ -40,7 +40,7 @@ export class VirtualTime {
     const number = this.#instances
     return {
       environment: {
-        clock: { now: () => startedAt + this.nowMs, monotonicMs: () => this.nowMs },
+        clock: { now: () => startedAt + this.nowMs + skewMs, monotonicMs: () => this.nowMs },
         timers: { after },
         random: {
           fraction() {

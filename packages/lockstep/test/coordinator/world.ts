@@ -1,16 +1,19 @@
 /** A store, coordinators over it, and participants whose answers a test chooses; everything under one virtual clock. */
+import { logAlerts } from '../../src/alerts/index.ts'
 import { type CoordinatorOptions, createCoordinator, type EmbeddedCoordinator } from '../../src/compose.ts'
 import { LockstepError } from '../../src/errors.ts'
 import type {
+  Alert,
   Call,
   Entry,
   Json,
+  Logger,
   Outcome,
   StoredTransaction,
   TransactionStore,
   Transport,
 } from '../../src/ports/index.ts'
-import type { BeginBody } from '../../src/protocol/index.ts'
+import type { BeginBody, BranchBegin } from '../../src/protocol/index.ts'
 import { memoryStore } from '../../src/stores/memory/index.ts'
 import { VirtualTime } from './virtual-time.ts'
 
@@ -98,9 +101,13 @@ export interface Instance {
   readonly store: WatchedStore
   readonly failures: unknown[]
   readonly warnings: string[]
+  readonly alerts: Alert[]
   kill(): void
   timers(): number
 }
+
+/** What a test may set of a coordinator; `skewMs` is how far its wall clock is ahead of the store's. */
+type Settings = Partial<CoordinatorOptions> & { readonly services?: never; readonly skewMs?: number }
 
 export class World {
   readonly time = new VirtualTime()
@@ -112,20 +119,24 @@ export class World {
   }
 
   /** A running coordinator of its own process. `bank` has a barrier, `shop` has none. */
-  async start(
-    options: Partial<CoordinatorOptions> & { readonly services?: never } = {},
-    services = ['bank', 'shop'],
-  ): Promise<Instance> {
+  async start(options: Settings = {}, services = ['bank', 'shop']): Promise<Instance> {
     const instance = this.make(options, services)
     await instance.coordinator.start()
     return instance
   }
 
-  make(options: Partial<CoordinatorOptions>, services = ['bank', 'shop']): Instance {
-    const process = this.time.process()
+  make({ skewMs, ...options }: Settings, services = ['bank', 'shop']): Instance {
+    const process = this.time.process(skewMs)
     const store = watched(this.rows)
     const failures: unknown[] = []
     const warnings: string[] = []
+    const alerts: Alert[] = []
+    const logger: Logger = {
+      debug() {},
+      info() {},
+      warn: (_, message) => warnings.push(message),
+      error: (_, message) => warnings.push(message),
+    }
     let alive = true
     const transport: Transport = {
       canCall: (target) => !this.participants.missing.has(target),
@@ -147,11 +158,13 @@ export class World {
       environment: process.environment,
       transport,
       onFailed: (error) => failures.push(error),
-      logger: {
-        debug() {},
-        info() {},
-        warn: (_, message) => warnings.push(message),
-        error: (_, message) => warnings.push(message),
+      logger,
+      alerts: {
+        raise(alert) {
+          if (!alive) return
+          alerts.push(alert)
+          logAlerts(logger).raise(alert)
+        },
       },
       ...options,
     })
@@ -160,6 +173,7 @@ export class World {
       store,
       failures,
       warnings,
+      alerts,
       timers: () => process.timers(),
       kill: () => {
         alive = false
@@ -198,8 +212,40 @@ export function body(id: string, ...targets: (string | Readonly<Record<string, J
   return { id, pattern: 'saga', input: { amount: 5 }, steps }
 }
 
+/** A TCC that has an hour to be decided. */
+export function tcc(id: string, more: Readonly<Record<string, Json>> = {}): BeginBody {
+  return { id, pattern: 'tcc', deadline: '1h', ...more }
+}
+
+/** `branch('bank.debit')`: named by the part after the dot. */
+export function branch(target: string, more: Readonly<Record<string, Json>> = {}): BranchBegin {
+  return { name: nameIn(target), participant: target, input: { amount: 5 }, ...more }
+}
+
+/** `message('m', 'bank.award')`: the service `bank` is asked what became of it; deliveries are named by the part after the dot. */
+export function message(id: string, ...to: (string | Readonly<Record<string, Json>>)[]): BeginBody {
+  const deliveries = to.map((target) =>
+    typeof target === 'string' ? deliveryTo(target) : { ...deliveryTo(String(target['to'])), ...target },
+  )
+  return { id, pattern: 'message', input: { order: 7 }, checkBack: 'bank', deliveries }
+}
+
+/** Nobody can be asked what became of it. */
+export function unchecked(id: string, ...to: Parameters<typeof message>[1][]): BeginBody {
+  const { checkBack: _, ...rest } = message(id, ...to)
+  return rest as BeginBody
+}
+
+function deliveryTo(target: string): Record<string, Json> {
+  return { name: nameIn(target), to: target, payload: { to: target } }
+}
+
 function stepOf(target: string): Record<string, Json> {
-  return { name: target.slice(target.indexOf('.') + 1), participant: target }
+  return { name: nameIn(target), participant: target }
+}
+
+function nameIn(target: string): string {
+  return target.slice(target.indexOf('.') + 1)
 }
 
 /** The error that a promise ends in. */

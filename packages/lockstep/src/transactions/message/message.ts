@@ -82,6 +82,7 @@ const course: Course<Message> = {
   isOver({ status, state }) {
     return status === 'rolling-back' || state.deliveries.every((delivery) => isSettled(delivery) && isLanded(delivery))
   },
+  isOut: ({ state }) => state.check.flight !== null || state.deliveries.some((one) => !isLanded(one)),
   obstacle: stuckReason,
   move(message, now) {
     if (message.status === 'prepared') {

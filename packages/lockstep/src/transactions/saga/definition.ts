@@ -1,4 +1,5 @@
 import type { BranchState, Json, Transaction } from '../../ports/index.ts'
+import type { Missing } from '../errand.ts'
 import type { Flight, Tries } from '../tries.ts'
 
 /** One step as fixed at begin: written once, never changed. */
@@ -38,8 +39,7 @@ export interface StepState {
   readonly compensate: Tries
   /** No reverse call before this moment: an action of a dead owner may still be on the wire. */
   readonly quietUntil: number | null
-  /** Since when nobody could call its target, or null. */
-  readonly missingFrom: number | null
+  readonly missing: Missing | null
 }
 
 export interface SagaState {

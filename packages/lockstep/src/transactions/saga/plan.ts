@@ -39,7 +39,7 @@ function initialState(steps: readonly StepPlan[]): SagaState {
       action: untried,
       compensate: untried,
       quietUntil: null,
-      missingFrom: null,
+      missing: null,
     })),
   }
 }

@@ -81,7 +81,7 @@ export function recordOutcome(saga: Saga, event: OutcomeEvent, now: number): Sag
     return saga
   const landed = withStep({ ...saga, attempts: [...saga.attempts, attemptRow(event)] }, position, {
     flight: null,
-    missingFrom: null,
+    missing: null,
   })
   if (step.state === 'skipped') return landed
   const recorded = event.operation === 'action' ? recordAction : recordCompensation
@@ -161,13 +161,13 @@ export function recordNotSent(saga: Saga, event: NotSentEvent, now: number): Sag
   const position = positionOf(saga, event.branch)
   const step = saga.state.steps[position]
   if (step?.flight?.number !== event.number || step.flight.operation !== event.operation) return saga
-  const missingFrom = event.missing ? missingSince(step.missingFrom, saga.ageFrom, now) : null
+  const missing = event.missing ? missingSince(step.missing, saga.ageFrom, now) : null
   const grounded = withStep(saga, position, {
     flight: null,
-    missingFrom,
+    missing,
     ...postponed(step, event.operation, event.retryAt),
   })
-  return isMissing(missingFrom, now) ? heldOnce(grounded, 'participant-missing', event.branch, now) : grounded
+  return isMissing(missing, now) ? heldOnce(grounded, 'participant-missing', event.branch, now) : grounded
 }
 
 function postponed(step: StepState, operation: Operation, retryAt: number): Partial<StepState> {

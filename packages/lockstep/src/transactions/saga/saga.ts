@@ -86,6 +86,7 @@ function cancel(saga: Saga): Applied {
 const course: Course<Saga> = {
   judge: judgeDeadline,
   isOver: (saga) => (saga.status === 'committing' ? isComplete(saga.state) : nothingToReverse(saga)),
+  isOut: ({ state }) => state.steps.some(({ flight }) => flight !== null),
   obstacle(saga, now) {
     const missing = saga.status === 'committing' ? missingOutput(saga, now) : null
     return missing === null ? null : hold('output-missing', now, missing)

@@ -72,6 +72,7 @@ function apply(tcc: Tcc, event: Event, now: number): Applied {
 const course: Course<Tcc> = {
   judge: judgeDeadline,
   isOver,
+  isOut: ({ state }) => state.branches.some(({ errand }) => errand.flight !== null),
   obstacle: () => null,
   move(tcc, now) {
     if (tcc.status === 'prepared') return { transaction: tcc, commands: [] }
