@@ -6,21 +6,22 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { measureClaims } from './claims/measure-claims.ts'
-import { extents } from './extent.ts'
+import { extentOf } from './extent.ts'
 import { measureIdle } from './idle/measure-idle.ts'
 import { measureJournal } from './journal/measure-journal.ts'
 import { describeMachine } from './measuring/machine.ts'
 import { type Options, type Part, readOptions, usage } from './options.ts'
-import { type BenchRecord, type Figures, peers, settings } from './report/record.ts'
+import { measurePatterns } from './patterns/measure-patterns.ts'
+import type { PatternName } from './patterns/pattern.ts'
+import { type BenchRecord, type Figures, peers, settings, together } from './report/record.ts'
 import { tablesOf, verdictOf } from './report/table.ts'
 import { judge } from './report/targets.ts'
-import { measureHttp } from './saga/measure-http.ts'
-import { measureInProcess } from './saga/measure-in-process.ts'
 import { openStores, type Stores } from './setting/stores.ts'
+import { measureUndecided } from './undecided/measure-undecided.ts'
 
 const date = new Date().toISOString().slice(0, 10)
 const options = optionsOrExit(join(import.meta.dirname, 'results', `${date}-${availableParallelism()}-cores.json`))
-const stores = await openStores()
+const stores = await openStores(options.stores)
 try {
   const record = await measure(stores, options)
   show(record, options)
@@ -39,23 +40,27 @@ function optionsOrExit(defaultOut: string): Options {
   }
 }
 
-async function measure(stores: Stores, { parts, quick, profile }: Options): Promise<BenchRecord> {
+async function measure(stores: Stores, options: Options): Promise<BenchRecord> {
+  const { parts, quick, profile } = options
   const machine = describeMachine(stores.postgres?.version ?? null)
   const flags = profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]
-  const extent = extents[quick ? 'quick' : 'full']
-  const saga = { ...extent.saga, flags }
+  const extent = extentOf(options)
+  const patterns = (...names: PatternName[]) => measurePatterns(stores, names, { ...extent.load, flags })
   const ways: { readonly [part in Part]: () => Promise<Figures> } = {
     journal: async () => ({ journal: await measureJournal(stores, extent.journal) }),
-    saga: async () => ({ inProcess: await measureInProcess(stores, saga), http: await measureHttp(stores, saga) }),
+    saga: () => patterns('saga'),
+    tcc: () => patterns('tcc'),
+    message: () => patterns('message-1', 'message-2'),
+    undecided: async () => ({ undecided: await measureUndecided(stores, extent.undecided) }),
     claims: async () => ({ claims: await measureClaims(stores, extent.claims) }),
     idle: async () => ({ idle: await measureIdle(stores, extent.idle) }),
   }
   let figures: Figures = {}
   for (const part of parts) {
     console.error(`bench: ${part} …`)
-    figures = { ...figures, ...(await ways[part]()) }
+    figures = together(figures, await ways[part]())
   }
-  return { date, quick, machine, settings, peers, ...figures, targets: judge(figures) }
+  return { date, quick, extent, machine, settings, peers, ...figures, targets: judge(figures) }
 }
 
 function show(record: BenchRecord, { out, json }: Options): void {

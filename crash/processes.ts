@@ -1,122 +1,59 @@
-/** The installation under fire: coordinators and banks as processes of their own, from source, with fail points armed. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+/** The installation under fire: coordinators and banks as processes of their own. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePorts, type RunningPostgres, type ServiceProcess, startServiceProcess } from '@lockstep/testkit'
+import { freePorts, type RunningPostgres } from '@lockstep/testkit'
 import { prepareBank } from '../examples/bank/bank-database.ts'
+import { Victim, type VictimParts } from './victim.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const fromSource = [
-  '--conditions=lockstep-source',
-  '--conditions=lockstep-test',
-  '--disable-warning=ExperimentalWarning',
-]
 export const accounts = Array.from({ length: 10 }, (_, number) => `account-${number}`)
 export const openingBalance = 10_000
+export type Store = 'sqlite' | 'postgres'
 
-export class Victim {
-  readonly name: string
-  readonly url: string
-  readonly #args: readonly string[]
-  readonly #directory: string
-  readonly #readyPath: string
-  #process: ServiceProcess | null = null
-
-  constructor(parts: { name: string; url: string; args: readonly string[]; directory: string; readyPath: string }) {
-    this.name = parts.name
-    this.url = parts.url
-    this.#args = parts.args
-    this.#readyPath = parts.readyPath
-    this.#directory = join(parts.directory, parts.name)
-    mkdirSync(this.#directory, { recursive: true })
-  }
-
-  /** An armed process may die before it is ready: that is what it is armed for. */
-  async start(failpoints: string | null): Promise<void> {
-    const environment = failpoints === null ? {} : { LOCKSTEP_FAILPOINTS: failpoints }
-    const args = [...fromSource, ...this.#args]
-    const started = startServiceProcess({
-      name: this.name,
-      command: process.execPath,
-      args,
-      directory: this.#directory,
-      environment,
-    })
-    this.#process = started
-    try {
-      await started.ready(() => this.#answers(), 30_000)
-    } catch (error) {
-      if (failpoints === null || started.isRunning()) throw error
-    }
-  }
-
-  get isRunning(): boolean {
-    return this.#process?.isRunning() ?? false
-  }
-
-  async signal(name: NodeJS.Signals): Promise<void> {
-    if (this.#process === null || !this.#process.isRunning()) return
-    if (name === 'SIGKILL' || name === 'SIGTERM') await this.#process.kill(name)
-    else process.kill(this.#process.pid, name)
-  }
-
-  /** True when it died by itself within the time. */
-  async diesWithin(ms: number): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>()
-    const timer = setTimeout(() => resolve(false), ms)
-    void this.#process?.exited.then(() => resolve(true))
-    const died = await promise
-    clearTimeout(timer)
-    return died
-  }
-
-  log(): string {
-    return this.#process?.log().slice(-3_000) ?? ''
-  }
-
-  async #answers(): Promise<boolean> {
-    const response = await fetch(this.url + this.#readyPath, { signal: AbortSignal.timeout(2_000) })
-    await response.body?.cancel()
-    return response.status < 500
-  }
-}
-
-export interface Bank extends Victim {
+export class Bank extends Victim {
   readonly database: string
+
+  constructor(database: string, parts: VictimParts) {
+    super(parts)
+    this.database = database
+  }
 }
 
 export interface Installation {
   readonly coordinators: readonly Victim[]
-  readonly banks: readonly Victim[]
-  readonly databases: readonly string[]
+  readonly banks: readonly Bank[]
   close(): Promise<void>
 }
 
 /** SQLite: one coordinator. PostgreSQL: two on one database. One bank is on PostgreSQL where there is one. */
-export async function install(store: 'sqlite' | 'postgres', postgres: RunningPostgres | null): Promise<Installation> {
+export async function install(store: Store, postgres: RunningPostgres | null): Promise<Installation> {
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-crash-'))
   const ports = await freePorts(4)
-  const databases = [
-    `sqlite:${join(directory, 'bank-a.db')}`,
-    postgres === null ? `sqlite:${join(directory, 'bank-b.db')}` : await postgres.createDatabase(),
+  const [urlA = '', urlB = '', ...coordinatorUrls] = ports.map((port) => `http://127.0.0.1:${port}`)
+  const places = { directory, coordinatorUrls: coordinatorUrls.slice(0, store === 'sqlite' ? 1 : 2) }
+  writeFileSync(servicesFile(directory), JSON.stringify({ 'bank-a': serviceAt(urlA), 'bank-b': serviceAt(urlB) }))
+  const sqlite = (name: string) => `sqlite:${join(directory, `${name}.db`)}`
+  const banks = [
+    makeBank({ ...places, name: 'bank-a', url: urlA, database: sqlite('bank-a') }),
+    makeBank({
+      ...places,
+      name: 'bank-b',
+      url: urlB,
+      database: (await postgres?.createDatabase()) ?? sqlite('bank-b'),
+    }),
   ]
-  await Promise.all(databases.map((database) => prepareBank(database, accounts, openingBalance)))
-  const banks = databases.map((database, at) => makeBank({ directory, database, at, port: ports[at] ?? 0 }))
-  const services = Object.fromEntries(banks.map(({ name, url }) => [name, { url, barrier: true }]))
-  writeFileSync(join(directory, 'services.json'), JSON.stringify(services))
-  const storeUrl =
-    store === 'sqlite' ? `sqlite:${join(directory, 'lockstep.db')}` : ((await postgres?.createDatabase()) ?? '')
-  const count = store === 'sqlite' ? 1 : 2
-  const coordinators = Array.from({ length: count }, (_, at) =>
-    makeCoordinator({ directory, at, port: ports[2 + at] ?? 0, storeUrl }),
+  await Promise.all(banks.map(({ database }) => prepareBank(database, accounts, openingBalance)))
+  const storeUrl = store === 'sqlite' ? sqlite('lockstep') : ((await postgres?.createDatabase()) ?? '')
+  const coordinators = places.coordinatorUrls.map((url, at) =>
+    makeCoordinator({ directory, name: `coordinator-${at}`, url, storeUrl }),
   )
-  const all = [...banks, ...coordinators]
+  const all = [...coordinators, ...banks]
   for (const victim of all) await victim.start(null)
   return {
     coordinators,
     banks,
-    databases,
     async close() {
       await Promise.all(all.map((victim) => victim.signal('SIGKILL')))
       rmSync(directory, { recursive: true, force: true })
@@ -124,49 +61,45 @@ export async function install(store: 'sqlite' | 'postgres', postgres: RunningPos
   }
 }
 
+function serviceAt(url: string) {
+  return { url, barrier: true }
+}
+
+function servicesFile(directory: string): string {
+  return join(directory, 'services.json')
+}
+
 function makeBank({
-  directory,
+  name,
+  url,
   database,
-  at,
-  port,
+  directory,
+  coordinatorUrls,
 }: {
-  directory: string
+  name: string
+  url: string
   database: string
-  at: number
-  port: number
-}): Victim {
-  const name = at === 0 ? 'bank-a' : 'bank-b'
-  const args = [join(root, 'examples/bank/main.ts'), '--name', name, '--port', String(port), '--database', database]
-  return new Victim({ name, url: `http://127.0.0.1:${port}`, args, directory, readyPath: '/' })
+  directory: string
+  coordinatorUrls: readonly string[]
+}): Bank {
+  const own = ['--name', name, '--port', new URL(url).port, '--database', database]
+  const others = [...coordinatorUrls.flatMap((one) => ['--coordinator', one]), '--services', servicesFile(directory)]
+  const args = [join(root, 'examples/bank/main.ts'), ...own, ...others]
+  return new Bank(database, { name, url, args, directory, readyPath: '/' })
 }
 
 function makeCoordinator({
+  name,
+  url,
   directory,
-  at,
-  port,
   storeUrl,
 }: {
+  name: string
+  url: string
   directory: string
-  at: number
-  port: number
   storeUrl: string
 }): Victim {
-  const serve = [
-    'serve',
-    '--port',
-    String(port),
-    '--store',
-    storeUrl,
-    '--services',
-    join(directory, 'services.json'),
-    '--init',
-  ]
-  const args = [join(root, 'packages/server/src/main.ts'), ...serve]
-  return new Victim({
-    name: `coordinator-${at}`,
-    url: `http://127.0.0.1:${port}`,
-    args,
-    directory,
-    readyPath: '/readyz',
-  })
+  const settings = ['--port', new URL(url).port, '--store', storeUrl, '--services', servicesFile(directory), '--init']
+  const args = [join(root, 'packages/server/src/main.ts'), 'serve', ...settings]
+  return new Victim({ name, url, args, directory, readyPath: '/readyz' })
 }

@@ -1,34 +1,16 @@
 /**
- * Judges each call at the moment it leaves, by what is durable then: no call while its transaction is held, none from an instance
- * that has handed its lease back, and none after a takeover before what the dead owner may have sent is on record.
+ * Judges each call of a coordinator at the moment it leaves, by what is durable then: no call while its transaction is held, none from
+ * an instance that has handed its lease back, and none after a takeover before what the dead owner may have sent is on record.
  */
 import type { SimulatedNode } from '@lockstep/testkit'
 import type { Call, Status } from 'lockstep/ports'
+import { type PatternText, triedIn } from './pattern-state.ts'
 
-export interface Durable {
+export interface Durable extends PatternText {
   readonly status: Status
   readonly owner: string | null
-  readonly state: string
   /** Since when it is held, by the store's clock; null when it is not. */
   readonly heldSince: number | null
-}
-
-interface DurableTries {
-  readonly count: number
-}
-
-interface DurableSteps {
-  readonly state: {
-    readonly steps: readonly {
-      readonly state: string
-      readonly action: DurableTries
-      readonly compensate: DurableTries
-    }[]
-  }
-}
-
-export function stepsOf(state: string): DurableSteps['state']['steps'] {
-  return (JSON.parse(state) as DurableSteps).state.steps
 }
 
 interface Takeover {
@@ -95,12 +77,14 @@ export class CallWatch {
     const key = `${call.branch}/${call.operation}`
     if (takeover?.by !== node || !takeover.known || takeover.called.has(key)) return
     takeover.called.add(key)
-    const step = stepsOf(durable.state)[Number(call.branch.slice(1))]
-    const known = step?.[call.operation as 'action' | 'compensate'].count ?? 0
-    if (known < call.attempt - 1)
+    const known = triedIn(durable, durable.status).find(
+      ({ branch, operation }) => branch === call.branch && operation === call.operation,
+    )
+    const count = known?.count ?? 0
+    if (count < call.attempt - 1)
       this.#parts.violate(
         `attempts: ${node.name} sent attempt ${call.attempt} of ${call.operation} of ${call.transaction}/${call.branch} ` +
-          `after a takeover, and ${known} are durable`,
+          `after a takeover, and ${count} are durable`,
       )
   }
 }

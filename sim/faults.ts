@@ -1,4 +1,5 @@
 import type { NetworkFaults, NodeFaults, RandomStream, StoreFaults } from '@lockstep/testkit'
+import type { DatabaseFaults } from './shared-database.ts'
 
 /** All fault rates of one seed. Each kind is off in half of the seeds, so that rare combinations get their turn (swarm testing). */
 export interface Faults {
@@ -8,6 +9,8 @@ export interface Faults {
   readonly participant: NodeFaults
   /** Chance, every few seconds, that one coordinator is stopped in order and started again, as by a deployment. */
   readonly stop: number
+  /** Of the databases of services that share them. */
+  readonly database: DatabaseFaults
 }
 
 export const leaseMs = 4_000
@@ -18,6 +21,7 @@ export const noFaults: Faults = {
   coordinator: { crash: 0, pause: 0, pauseMaxMs: 1, jump: 0 },
   participant: { crash: 0, pause: 0, pauseMaxMs: 1, jump: 0 },
   stop: 0,
+  database: { failBefore: 0, failAfter: 0, late: 0, lateMaxMs: 1, lingerMaxMs: 0 },
 }
 
 export function drawFaults(random: RandomStream): Faults {
@@ -56,10 +60,18 @@ export function drawFaults(random: RandomStream): Faults {
   // Drawn last, in the order in which they were thought of: a new kind of fault leaves the rates of the others as they were.
   const stop = rate('stop', 0.6)
   const jump = rate('clock jump', 0.01)
+  const database = {
+    failBefore: rate('database fails before', 0.1),
+    failAfter: rate('database fails after', 0.1),
+    late: rate('late local commit', 0.1),
+    lateMaxMs: span('late local commit lands', 6_000),
+    lingerMaxMs: span('dead sessions linger', 8_000),
+  }
   return {
     ...drawn,
     coordinator: { ...drawn.coordinator, jump },
     participant: { ...drawn.participant, jump },
     stop,
+    database,
   }
 }

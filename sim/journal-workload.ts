@@ -98,7 +98,7 @@ export async function runJournal(seed: number, note: (line: string) => void): Pr
     () => {},
   )
   const violation = violations[0] ?? (rested ? null : `${open} callers of the journal were never answered`)
-  return { violation, steps: scheduler.steps, virtualMs: scheduler.now(), transfers: rounds, takeovers: 0 }
+  return { violation, steps: scheduler.steps, virtualMs: scheduler.now(), transactions: rounds, takeovers: 0 }
 }
 
 function makeInstance(

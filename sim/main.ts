@@ -27,7 +27,7 @@ const values = readOptions('npm run sim', {
 
 interface Tally {
   seeds: number
-  transfers: number
+  transactions: number
   steps: number
   virtualMs: number
   takeovers: number
@@ -51,7 +51,7 @@ async function report(result: SeedResult): Promise<void> {
 }
 
 async function search(seedsEach: number, untilMs: number, chosen: readonly Workload[]): Promise<boolean> {
-  const tally: Tally = { seeds: 0, transfers: 0, steps: 0, virtualMs: 0, takeovers: 0 }
+  const tally: Tally = { seeds: 0, transactions: 0, steps: 0, virtualMs: 0, takeovers: 0 }
   let lastShownMs = Date.now()
   const regressions = regressionSeeds.filter(({ workload }) => chosen.some((one) => one.name === workload))
   const planned = [
@@ -62,7 +62,7 @@ async function search(seedsEach: number, untilMs: number, chosen: readonly Workl
     if (Date.now() > untilMs) break
     const result = await runTwice(seed, workload)
     tally.seeds += 1
-    tally.transfers += result.transfers
+    tally.transactions += result.transactions
     tally.steps += result.steps
     tally.virtualMs += result.virtualMs
     tally.takeovers += result.takeovers
@@ -72,11 +72,13 @@ async function search(seedsEach: number, untilMs: number, chosen: readonly Workl
     }
     if (Date.now() - lastShownMs > 5_000) {
       lastShownMs = Date.now()
-      console.log(`  ${tally.seeds} seeds, each run twice; ${tally.transfers} sagas, ${tally.takeovers} takeovers`)
+      console.log(
+        `  ${tally.seeds} seeds, each run twice; ${tally.transactions} transactions, ${tally.takeovers} takeovers`,
+      )
     }
   }
   console.log(
-    `simulator: ${tally.seeds} seeds held, each run twice with equal logs; ${tally.transfers} sagas, ${tally.takeovers} takeovers, ` +
+    `simulator: ${tally.seeds} seeds held, each run twice with equal logs; ${tally.transactions} transactions, ${tally.takeovers} takeovers, ` +
       `${tally.steps} steps, ${Math.round(tally.virtualMs / 3_600_000)} virtual hours`,
   )
   console.log(`${tally.seeds} passed, 0 failed`)

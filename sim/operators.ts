@@ -1,22 +1,18 @@
-/** What a person does to a transfer. */
+/** What a person does to a transaction. */
 import type { RandomStream } from '@lockstep/testkit'
 import type { ActionRequest } from 'lockstep'
 import type { Held, OperatorAction } from 'lockstep/ports'
 
 const reason = 'simulated'
 
-interface Target {
-  readonly steps: readonly { readonly name: string }[]
-}
-
 /** One action, with what has to come before it: only what is held can be skipped. */
 export function drawActions(
   random: RandomStream,
   actions: readonly OperatorAction[],
-  transfer: Target,
+  branches: readonly string[],
 ): readonly ActionRequest[] {
   const action = random.pick('action', actions)
-  const branch = random.pick('branch', transfer.steps).name
+  const branch = random.pick('branch', branches)
   if (action === 'skip')
     return [
       { action: 'hold', reason },
@@ -30,11 +26,11 @@ export function drawActions(
 export function drawCure(
   random: RandomStream,
   actions: readonly OperatorAction[],
-  transfer: Target,
+  branches: readonly string[],
   held: Held,
 ): ActionRequest {
   if (held.reason === 'output-missing')
     return { action: random.pick('cure', ['force-commit', 'force-rollback'] as const), reason }
   const action = random.pick('cure', ['resume', 'resume', ...actions] as const)
-  return action === 'skip' ? { action, branch: random.pick('branch', transfer.steps).name, reason } : { action, reason }
+  return action === 'skip' ? { action, branch: random.pick('branch', branches), reason } : { action, reason }
 }

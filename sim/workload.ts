@@ -11,6 +11,6 @@ export interface SeedOutcome {
   readonly violation: string | null
   readonly steps: number
   readonly virtualMs: number
-  readonly transfers: number
+  readonly transactions: number
   readonly takeovers: number
 }

@@ -1,21 +1,38 @@
+import type { OperatorAction } from 'lockstep/ports'
 import type { Faults } from './faults.ts'
+import type { Settings } from './installation.ts'
 import { runJournal } from './journal-workload.ts'
-import { runWorld } from './run-world.ts'
+import { messageScene } from './message/message-scene.ts'
+import type { MessageScenario } from './message/message-world.ts'
+import { sagaScene } from './saga/saga-scene.ts'
+import type { SagaScenario } from './saga/saga-world.ts'
+import { runScene } from './scene.ts'
+import { tccScene } from './tcc/tcc-scene.ts'
+import type { TccScenario } from './tcc/tcc-world.ts'
 import type { Workload } from './workload.ts'
-import type { Scenario } from './world.ts'
 
-function inWorld(name: string, aim: string, scenario: (seed: number) => Scenario): Workload {
-  return { name, aim, run: (seed, note) => runWorld(seed, scenario(seed), note) }
+function sagas(name: string, aim: string, scenario: (seed: number) => SagaScenario): Workload {
+  return { name, aim, run: (seed, note) => runScene(sagaScene(seed, scenario(seed), note)) }
+}
+
+function tccs(name: string, aim: string, scenario: (seed: number) => TccScenario): Workload {
+  return { name, aim, run: (seed, note) => runScene(tccScene(seed, scenario(seed), note)) }
+}
+
+function messages(name: string, aim: string, scenario: (seed: number) => MessageScenario): Workload {
+  return { name, aim, run: (seed, note) => runScene(messageScene(seed, scenario(seed), note)) }
 }
 
 const day = 24 * 3_600_000
-const everywhere: Scenario['reach'] = (_, services) => services
+const everywhere: Settings['reach'] = (_, services) => services
 const kept = { finished: 7 * day, ids: 31 * day }
-const evenOnes: Scenario['usesBarrier'] = (bank) => bank % 2 === 0
+const barrierRetentionMs = 30 * day
+const evenOnes: SagaScenario['usesBarrier'] = (bank) => bank % 2 === 0
 const usual = {
   operations: 24,
   reach: everywhere,
   retention: kept,
+  barrierRetentionMs,
   usesBarrier: evenOnes,
   amountMax: 400,
   cancels: 0.1,
@@ -23,10 +40,10 @@ const usual = {
   intake: 200,
   operates: { rate: 0.1, actions: ['retry'] },
 } as const
-const asDrawn: Scenario['adjust'] = (faults) => faults
+const asDrawn: Settings['adjust'] = (faults) => faults
 
 /** Duplicates and late arrivals whatever the seed has drawn. */
-const duplicating: Scenario['adjust'] = (faults) => ({
+const duplicating: Settings['adjust'] = (faults) => ({
   ...faults,
   network: {
     ...faults.network,
@@ -36,7 +53,7 @@ const duplicating: Scenario['adjust'] = (faults) => ({
 })
 
 /** Coordinators that die again and again while steps run ahead of the journal. */
-const crashing: Scenario['adjust'] = (faults) => ({
+const crashing: Settings['adjust'] = (faults) => ({
   ...faults,
   network: { ...faults.network, delayMaxMs: Math.min(1_500, Math.max(200, faults.network.delayMaxMs)) },
   store: { ...faults.store, slowMaxMs: Math.min(30, faults.store.slowMaxMs) },
@@ -55,21 +72,63 @@ const wavering = (faults: Faults): Faults => ({
   coordinator: { ...faults.coordinator, pause: Math.max(0.002, faults.coordinator.pause), pauseMaxMs: 12_000 },
 })
 
+const everything: readonly OperatorAction[] = ['retry', 'skip', 'force-commit', 'force-rollback']
+
+/** Each kind of trouble gets its share of the seeds. */
+const troubles: readonly Settings['adjust'][] = [asDrawn, duplicating, wavering, crashing]
+const inTurn = (seed: number): Settings['adjust'] => troubles[seed % troubles.length] ?? asDrawn
+
+/** What only some of the seeds have: a coordinator that cannot call everybody, a short retention, a small intake. */
+const quirksOf = (seed: number) => ({
+  reach: seed % 5 === 1 ? allButTheLastForOne : everywhere,
+  retention: seed % 7 === 0 ? { finished: 20_000, ids: 31 * day } : kept,
+  intake: seed % 11 === 0 ? 8 : 200,
+})
+const allButTheLastForOne: Settings['reach'] = (coordinator, services) =>
+  coordinator === 1 ? services.slice(0, -1) : services
+
+const usualTcc = {
+  ...{ reach: everywhere, retention: kept, barrierRetentionMs, intake: 200 },
+  ...{ shops: 2, operations: 24, amountMax: 400, careless: 0, bankProcesses: 2, awayMaxMs: 8_000 },
+  operates: { rate: 0.1, actions: ['retry'] },
+  forgetsAfterMs: null,
+} as const
+
+const usualMessage = {
+  ...{ reach: everywhere, retention: kept, barrierRetentionMs, intake: 200 },
+  ...{ receivers: 2, operations: 24, awayMaxMs: 8_000 },
+  operates: { rate: 0.1, actions: ['retry'] },
+  forgetsAfterMs: null,
+} as const
+
+/** Somebody is away for longer than anybody remembers. Nobody's clock is set anew: an hour is longer than all of it. */
+const shortMemory = {
+  barrierRetentionMs: 90_000,
+  forgetsAfterMs: 150_000,
+  awayMaxMs: 300_000,
+  coordinatorAwayMaxMs: 200_000,
+  adjust: (faults: Faults): Faults => ({
+    ...faults,
+    coordinator: { ...faults.coordinator, crash: Math.max(0.001, faults.coordinator.crash), jump: 0 },
+    participant: { ...faults.participant, crash: Math.max(0.002, faults.participant.crash), jump: 0 },
+  }),
+} as const
+
 export const workloads: readonly Workload[] = [
-  inWorld('bank', 'W1: money is conserved, each saga is all or nothing, every one ends', (seed) => ({
+  sagas('bank', 'W1: money is conserved, each saga is all or nothing, every one ends', (seed) => ({
     ...usual,
     coordinators: 1 + (seed % 3),
     banks: 2 + (seed % 3),
     amountMax: 900,
     adjust: asDrawn,
   })),
-  inWorld('effects', 'W2: each operation takes effect at most once, whatever comes twice or late', () => ({
+  sagas('effects', 'W2: each operation takes effect at most once, whatever comes twice or late', () => ({
     ...usual,
     coordinators: 2,
     banks: 2,
     adjust: duplicating,
   })),
-  inWorld('ownership', 'W8: one effective owner per epoch, no zombie writes, no live lease is robbed', (seed) => ({
+  sagas('ownership', 'W8: one effective owner per epoch, no zombie writes, no live lease is robbed', (seed) => ({
     ...usual,
     coordinators: 2 + (seed % 2),
     banks: 3,
@@ -78,7 +137,7 @@ export const workloads: readonly Workload[] = [
     retention: { finished: 20_000, ids: 31 * day },
     adjust: wavering,
   })),
-  inWorld('takeover', 'law 4: whatever any owner may have sent is reversed, after takeover upon takeover', () => ({
+  sagas('takeover', 'law 4: whatever any owner may have sent is reversed, after takeover upon takeover', () => ({
     ...usual,
     coordinators: 3,
     banks: 2,
@@ -88,7 +147,7 @@ export const workloads: readonly Workload[] = [
     deadlines: 0.5,
     adjust: crashing,
   })),
-  inWorld(
+  sagas(
     'operator',
     'whatever an operator skips or forces: nothing twice, no status flips, everything ends',
     (seed) => ({
@@ -100,6 +159,37 @@ export const workloads: readonly Workload[] = [
       adjust: asDrawn,
     }),
   ),
+  tccs('tcc-bank', 'W1, W3: reserved, then taken or given back, by any order of try, confirm and cancel', (seed) => ({
+    ...usualTcc,
+    coordinators: 1 + (seed % 3),
+    banks: 2 + (seed % 2),
+    careless: seed % 4 === 0 ? 0.3 : 0,
+    operates: { rate: 0.1, actions: seed % 5 === 0 ? everything : ['retry'] },
+    adjust: inTurn(seed),
+    ...quirksOf(seed),
+  })),
+  tccs('tcc-memory', 'law 10: what is older than the memory of the barrier is held, and nobody guesses', (seed) => ({
+    ...usualTcc,
+    ...shortMemory,
+    coordinators: 1 + (seed % 2),
+    banks: 2,
+    bankProcesses: 1,
+  })),
+  messages('message', 'W5: committed is delivered, rolled back never is, undecided is asked again', (seed) => ({
+    ...usualMessage,
+    coordinators: 1 + (seed % 3),
+    awayMaxMs: seed % 3 === 0 ? 600_000 : 8_000,
+    strange: seed % 2 === 0 ? 0.3 : 0,
+    operates: { rate: 0.1, actions: seed % 5 === 0 ? everything : ['retry'] },
+    adjust: inTurn(seed),
+    ...quirksOf(seed),
+  })),
+  messages('message-memory', 'law 10: a message that nobody can answer for any more is held', (seed) => ({
+    ...usualMessage,
+    ...shortMemory,
+    coordinators: 1 + (seed % 2),
+    strange: 0,
+  })),
   {
     name: 'journal',
     aim: 'laws 6 and 7: who is told "applied" was applied, whatever is merged and repeated',

@@ -6,9 +6,10 @@ import { claimsOnSqlite } from './claims-sqlite.ts'
 
 export async function measureClaims(
   stores: Stores,
-  options: { sizes: readonly number[]; runs: number },
+  { sizes, runs }: { readonly sizes: readonly number[]; readonly runs: number },
 ): Promise<ClaimFigures[]> {
-  const { sizes, runs } = options
-  const onSqlite = await claimsOnSqlite(stores, sizes, runs)
-  return stores.postgres === null ? onSqlite : [...onSqlite, ...(await claimsOnPostgres(stores, sizes, runs))]
+  const ways = { sqlite: claimsOnSqlite, postgres: claimsOnPostgres }
+  const figures: ClaimFigures[] = []
+  for (const kind of stores.kinds) figures.push(...(await ways[kind](stores, sizes, runs)))
+  return figures
 }

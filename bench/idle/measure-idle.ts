@@ -4,8 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { forEver } from '../claims/fill.ts'
 import { cpuMs, residentMib } from '../measuring/process-use.ts'
 import { rounded } from '../measuring/spread.ts'
-import type { DriverQuestion } from '../saga/http-driver.ts'
-import type { LoadResult } from '../saga/load.ts'
+import type { LoadResult } from '../patterns/load.ts'
+import type { LoadQuestion } from '../patterns/load-process.ts'
 import { startChild } from '../setting/child.ts'
 import { startCoordinator } from '../setting/coordinator-process.ts'
 import { type Stores, sqlitePath } from '../setting/stores.ts'
@@ -34,8 +34,8 @@ export async function measureIdle(stores: Stores, options: IdleOptions): Promise
 }
 
 async function memory(stores: Stores, { sagas }: IdleOptions) {
-  const business = startChild<object, number>(new URL('../saga/business.ts', import.meta.url))
-  const driver = startChild<DriverQuestion, LoadResult>(new URL('../saga/http-driver.ts', import.meta.url))
+  const business = startChild<object, number>(new URL('../patterns/business.ts', import.meta.url))
+  const driver = startChild<LoadQuestion, LoadResult>(new URL('../patterns/load-process.ts', import.meta.url))
   const url = `http://127.0.0.1:${await business.ask({})}`
   const services = { bank: { url, barrier: true } }
   const coordinator = await startCoordinator({
@@ -45,10 +45,17 @@ async function memory(stores: Stores, { sagas }: IdleOptions) {
   })
   try {
     const startMib = residentMib(coordinator.pid)
-    const steps = JSON.stringify(
-      ['debit', 'credit'].map((name) => ({ name, action: `${url}/${name}`, input: { amount: 5 } })),
-    )
-    await driver.ask({ url: coordinator.url, steps, inFlight: 64, seconds: 60, countMax: sagas })
+    await driver.ask({
+      pattern: 'saga',
+      client: 'protocol',
+      until: 'final',
+      url: coordinator.url,
+      businessUrl: url,
+      local: '',
+      inFlight: 64,
+      seconds: 60,
+      countMax: sagas,
+    })
     return { startMib, sagas, afterSagasMib: residentMib(coordinator.pid) }
   } finally {
     await coordinator.stop()

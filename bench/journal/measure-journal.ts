@@ -5,7 +5,7 @@ import { nodeEnvironment } from '../../packages/lockstep/dist/environment/node.j
 import { rounded, type Spread, spread } from '../measuring/spread.ts'
 import { openStore, type StoreKind, type Stores, sqlitePath } from '../setting/stores.ts'
 import { plainPostgres, rawPostgres } from './raw-postgres.ts'
-import { plainSqlite, type RawStore, rawSqlite } from './raw-sqlite.ts'
+import { type PlainStore, plainSqlite, type RawStore, rawSqlite } from './raw-sqlite.ts'
 import { endOf, type Insert, sampleBytes, sampleInserts } from './sample-entries.ts'
 
 const batchRows = 256
@@ -71,12 +71,12 @@ async function openRaw(stores: Stores, kind: StoreKind): Promise<RawStore> {
   return kind === 'sqlite' ? rawSqlite(sqlitePath(url)) : rawPostgres(url)
 }
 
-async function openPlain(stores: Stores, kind: StoreKind): Promise<RawStore> {
+async function openPlain(stores: Stores, kind: StoreKind): Promise<PlainStore> {
   const url = await stores.create(kind)
   return kind === 'sqlite' ? plainSqlite(sqlitePath(url)) : plainPostgres(url)
 }
 
-async function rawSpeed(store: RawStore, inserts: readonly Insert[]): Promise<Speed> {
+async function rawSpeed(store: PlainStore, inserts: readonly Insert[]): Promise<Speed> {
   const ends = inserts.map(endOf)
   try {
     const begin = await rowsPerSecond(inserts.length, () => inBatches(inserts, (batch) => store.insert(batch)))

@@ -7,11 +7,16 @@ import type { Advance, Insert } from './sample-entries.ts'
 
 type Value = string | number | null
 
-export interface RawStore {
-  /** Writes one batch as one durable commit. */
+/** Each writes one batch as one durable commit. */
+export interface PlainStore {
   insert(batch: readonly Insert[]): Promise<void> | void
   end(batch: readonly Advance[]): Promise<void> | void
   close(): Promise<void> | void
+}
+
+export interface RawStore extends PlainStore {
+  /** Any progress of a transaction, whose work may have grown. */
+  advance(batch: readonly Advance[]): Promise<void> | void
 }
 
 /** The same columns and indexes as the store's own table. */
@@ -26,15 +31,20 @@ export function rawSqlite(path: string): RawStore {
     `update lockstep_transactions set status = ?, state = ?, updated_at = ?, ended_at = ?, next_at = null, owner = null,
      owner_mark_number = ?, version = version + 1 where id = ?`,
   )
+  const advance = database.prepare(
+    `update lockstep_transactions set definition = coalesce(?, definition), needs = coalesce(?, needs), status = ?, state = ?,
+     updated_at = ?, ended_at = ?, next_at = ?, owner = ?, owner_mark_number = ?, version = version + 1 where id = ?`,
+  )
   return {
     insert: (batch) => inOneCommit(database, batch, (entry) => insert.run(...insertValues(entry))),
     end: (batch) => inOneCommit(database, batch, (entry) => end.run(...endValues(entry))),
+    advance: (batch) => inOneCommit(database, batch, (entry) => advance.run(...advanceValues(entry))),
     close: () => database.close(),
   }
 }
 
 /** The plainest table that holds as many bytes: a key and a text. What our columns and indexes cost shows against it. */
-export function plainSqlite(path: string): RawStore {
+export function plainSqlite(path: string): PlainStore {
   const database = open(path)
   database.exec('create table plain (id text not null primary key, body text not null) strict')
   const insert = database.prepare('insert into plain values (?, ?)')
@@ -68,4 +78,10 @@ function insertValues({ row }: Insert): Value[] {
 function endValues({ id, progress }: Advance): Value[] {
   const { status, state, updatedAt, endedAt } = progress
   return [status, state, updatedAt, endedAt, 2, id]
+}
+
+function advanceValues({ id, progress, work }: Advance): Value[] {
+  const { status, state, updatedAt, endedAt, nextAt, owner } = progress
+  const changed = [work?.definition ?? null, work?.needs === undefined ? null : JSON.stringify(work.needs)]
+  return [...changed, status, state, updatedAt, endedAt, nextAt, owner, 2, id]
 }

@@ -1,4 +1,5 @@
 import type { Spread } from '../measuring/spread.ts'
+import type { Stretch } from '../undecided/measure-undecided.ts'
 import type { BenchRecord, Figures } from './record.ts'
 
 type Row = readonly (string | number)[]
@@ -10,8 +11,11 @@ export function tablesOf(record: BenchRecord): string {
   const verdicts = targets.map(({ target, met, value }) => `  target ${met ? 'met   ' : 'MISSED'}  ${target}: ${value}`)
   const tables = [
     journalTable(record),
+    aloneTable(record),
     inProcessTable(record),
     httpTable(record),
+    decidedTable(record),
+    undecidedTable(record),
     claimsTable(record),
     idleTable(record),
   ]
@@ -36,50 +40,73 @@ function journalTable({ journal = [] }: Figures): string {
   )
 }
 
+function aloneTable({ alone = [] }: Figures): string {
+  const rows = alone.map(({ pattern, store, waited, local, all }) => [`${pattern}, ${store}`, waited, local, all])
+  const head = ['', 'waited for', 'local', 'until the end']
+  return titled('Durable commits of a transaction alone, the most that were counted', head, rows)
+}
+
 function inProcessTable({ inProcess = [] }: Figures): string {
   const rows = inProcess.map((one) => {
-    const { store, participants, inFlight, perSecond, p50Ms, p99Ms, cpuMsPerSaga, commitsPerSaga } = one
-    const cells = [inFlight, shown(perSecond), p50Ms.median, p99Ms.median, cpuMsPerSaga.median, commitsPerSaga]
-    return [`${store}, barrier ${participants}`, ...cells]
+    const { pattern, store, participants, inFlight, perSecond, p50Ms, p99Ms, cpuMs, commits } = one
+    const cells = [inFlight, shown(perSecond), p50Ms.median, p99Ms.median, cpuMs.median, commits]
+    return [`${pattern}, ${store}, barrier ${participants}`, ...cells]
   })
-  return titled(
-    'Saga of two steps in process',
-    ['', 'in flight', 'sagas/s', 'p50 ms', 'p99 ms', 'CPU ms', 'commits'],
-    rows,
-  )
+  const head = ['', 'in flight', 'per s', 'p50 ms', 'p99 ms', 'CPU ms', 'commits']
+  return titled('In process, until the end', head, rows)
 }
 
 function httpTable({ http = [] }: Figures): string {
-  const rows = http.map(({ store, inFlight, perSecond, p50Ms, p99Ms, cpuMsPerSaga, ...rest }) => {
-    const { coordinator, driver, business, postgres } = cpuMsPerSaga
-    const cpu = [coordinator.median, postgres?.median ?? '-', driver.median, business.median]
-    const bare = [shown(rest.barePerSecond), rest.ratioToBare]
-    return [
-      store,
-      inFlight,
-      shown(perSecond),
-      p50Ms.median,
-      p99Ms.median,
-      ...cpu,
-      rest.rowWritesPerSaga,
-      rest.commitsPerSaga ?? '-',
-      ...bare,
-    ]
+  const rows = http.map(({ pattern, client, store, inFlight, perSecond, p50Ms, p99Ms, cpuMs, ...rest }) => {
+    const { coordinator, initiators, participants, postgres } = cpuMs
+    const cpu = [coordinator.median, postgres?.median ?? '-', initiators.median, participants.median]
+    const writes = [rest.rowWrites ?? '-', rest.commits]
+    const limits = [shown(rest.bareHttp), rest.ratioToBareHttp, shown(rest.rawStore), rest.ratioToRawStore]
+    const name = `${pattern}, ${store}${client === 'library' ? ', connect' : ''}`
+    return [name, inFlight, shown(perSecond), p50Ms.median, p99Ms.median, ...cpu, ...writes, ...limits]
   })
-  const cpuHeads = ['CPU ms coord.', 'server', 'driver', 'business']
+  const cpuHeads = ['CPU ms coord.', 'server', 'initiators', 'particip.']
+  const limitHeads = ['bare HTTP/s', 'ratio', 'raw store/s', 'ratio']
+  const head = ['', 'in flight', 'per s', 'p50 ms', 'p99 ms', ...cpuHeads, 'row writes', 'commits', ...limitHeads]
+  return titled('Over HTTP, until the end', head, rows)
+}
+
+function decidedTable({ http = [] }: Figures): string {
+  const rows = http.flatMap(({ pattern, client, store, inFlight, decided }) => {
+    if (decided === null) return []
+    const { perSecond, p50Ms, p99Ms, leftBehind } = decided
+    const name = `${pattern}, ${store}${client === 'library' ? ', connect' : ''}`
+    return [[name, inFlight, shown(perSecond), p50Ms.median, p99Ms.median, leftBehind.max]]
+  })
+  const head = ['', 'in flight', 'per s', 'p50 ms', 'p99 ms', 'left behind']
+  return titled('Over HTTP, until the decision is answered', head, rows)
+}
+
+function undecidedTable({ undecided = [] }: Figures): string {
+  const rows = undecided.flatMap(({ store, messages, first, down, recovery }) => {
+    const row = (when: string, one: Stretch) => {
+      const cpu = [one.cpuPercent, one.postgresCpuPercent ?? '-']
+      const { first, last, highest } = one.residentMib
+      return [`${store}, ${when}`, one.seconds, one.checks, one.rowWrites, one.commits, ...cpu, first, last, highest]
+    }
+    const { firstDecidedAfterSeconds, decidedAfterSeconds, decidedPerSecond, finalAfterSeconds, complete } = recovery
+    const through = complete ? `all final after ${finalAfterSeconds} s` : `NOT all final after ${finalAfterSeconds} s`
+    const words = `the first of ${messages} decided after ${firstDecidedAfterSeconds} s, the last after ${decidedAfterSeconds} s, ${decidedPerSecond}/s; ${through}`
+    return [row('met first', first), row('down', down), row(`back: ${words}`, recovery)]
+  })
   const head = [
     '',
-    'in flight',
-    'sagas/s',
-    'p50 ms',
-    'p99 ms',
-    ...cpuHeads,
-    'row writes',
-    'commits',
-    'bare HTTP/s',
-    'ratio',
+    'seconds',
+    'checks/s',
+    'row writes/s',
+    'commits/s',
+    'CPU %',
+    'server %',
+    'MiB first',
+    'last',
+    'highest',
   ]
-  return titled('Saga of two steps over HTTP', head, rows)
+  return titled('A crowd of undecided messages', head, rows)
 }
 
 function claimsTable({ claims = [] }: Figures): string {

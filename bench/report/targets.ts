@@ -1,34 +1,56 @@
+import { patternOf } from '../patterns/patterns.ts'
 import type { Figures, Target } from './record.ts'
 
 export const journalRatioMin = 0.5
-export const commitsAlone = 2
 /** A machine that stands still for 100 ms makes the journal write a step's result by itself. */
 const commitsTolerance = 0.02
 
-export function judge({ journal = [], inProcess = [], http = [], claims = [] }: Figures): Target[] {
+export function judge(figures: Figures): Target[] {
+  const { journal = [], claims = [] } = figures
   const ratios = journal.map(({ store, write, ratio }) => ({
     target: `journal at least ${journalRatioMin} of raw, ${store}, ${write}`,
     met: ratio >= journalRatioMin,
     value: String(ratio),
     kind: 'ratio' as const,
   }))
-  const withBarrier = inProcess.filter(({ participants, inFlight }) => participants !== 'none' && inFlight === 1)
-  const inside = withBarrier.map((one) =>
-    commits(`in process, ${one.store}, barrier ${one.participants}`, one.commitsPerSaga),
-  )
-  const over = http.filter(({ inFlight }) => inFlight === 1)
-  const outside = over.map((one) => commits(`over HTTP, ${one.store}, row writes`, one.rowWritesPerSaga))
-  const counted = over.flatMap(({ store, commitsPerSaga }) => {
-    return commitsPerSaga === null ? [] : [commits(`over HTTP, ${store}, by its own count`, commitsPerSaga)]
-  })
-  return [...ratios, ...inside, ...outside, ...counted, ...judgeClaims(claims)]
+  return [...ratios, ...judgeAlone(figures), ...judgeCommits(figures), ...judgeClaims(claims)]
 }
 
-function commits(where: string, value: number): Target {
-  const met = Math.abs(value - commitsAlone) <= commitsTolerance
+/** Each transaction by itself, so there is nothing to tolerate. */
+function judgeAlone({ alone = [] }: Figures): Target[] {
+  return alone.map(({ pattern, store, waited, local }) => {
+    const most = patternOf(pattern).commitsAlone
+    const ofLocal = most.local === 0 ? '' : ` and ${most.local} of its own`
+    return {
+      target: `a ${pattern} alone waits for at most ${most.waited} commits${ofLocal}, ${store}`,
+      met: waited <= most.waited && local <= most.local,
+      value: most.local === 0 ? String(waited) : `${waited} and ${local}`,
+      kind: 'count',
+    }
+  })
+}
+
+function judgeCommits({ inProcess = [], http = [] }: Figures): Target[] {
+  const inside = inProcess
+    .filter(({ participants, inFlight }) => participants !== 'none' && inFlight === 1)
+    .map((one) => toTheEnd(one.pattern, one.commits, `in process, ${one.store}, barrier ${one.participants}`))
+  const outside = http
+    .filter(({ inFlight }) => inFlight === 1)
+    .flatMap((one) => {
+      const where = `over HTTP, ${one.store}, ${one.client}`
+      const counted = toTheEnd(one.pattern, one.commits, `${where}, by the database's count`)
+      return one.rowWrites === null
+        ? [counted]
+        : [counted, toTheEnd(one.pattern, one.rowWrites, `${where}, row writes`)]
+    })
+  return [...inside, ...outside]
+}
+
+function toTheEnd(pattern: Parameters<typeof patternOf>[0], value: number, where: string): Target {
+  const { all } = patternOf(pattern).commitsAlone
   return {
-    target: `${commitsAlone} durable commits per saga alone, ${where}`,
-    met,
+    target: `${all} durable commits per ${pattern} alone, ${where}`,
+    met: value <= all + commitsTolerance,
     value: String(value),
     kind: 'count',
   }

@@ -9,6 +9,8 @@ const program = fileURLToPath(new URL('../../packages/server/bin/lockstep.js', i
 export interface CoordinatorProcess {
   readonly pid: number
   readonly url: string
+  /** What it drives now, by its own count. */
+  activeTransactions(): Promise<number>
   stop(): Promise<void>
 }
 
@@ -45,7 +47,18 @@ export async function startCoordinator(settings: CoordinatorSettings): Promise<C
   const args = [...(settings.flags ?? []), program, ...serve]
   const running = startServiceProcess({ name, command: process.execPath, args, directory })
   await running.ready(() => isReady(url), 20_000)
-  return { pid: running.pid, url, stop: () => running.kill('SIGTERM') }
+  return {
+    pid: running.pid,
+    url,
+    activeTransactions: async () => activeIn(await (await fetch(`${url}/metrics`)).text()),
+    stop: () => running.kill('SIGTERM'),
+  }
+}
+
+function activeIn(metrics: string): number {
+  const [, active] = /^lockstep_active_transactions (\d+)/m.exec(metrics) ?? []
+  if (active === undefined) throw new Error('The coordinator does not say how many transactions it drives.')
+  return Number(active)
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -10,7 +10,8 @@ import { sqliteStore } from 'lockstep/sqlite'
 import pg from 'pg'
 import { parentOf } from '../measuring/process-use.ts'
 
-export type StoreKind = 'sqlite' | 'postgres'
+export const storeKinds = ['sqlite', 'postgres'] as const
+export type StoreKind = (typeof storeKinds)[number]
 
 export interface Server {
   /** The server's own database, which is never measured. */
@@ -22,23 +23,25 @@ export interface Server {
 
 export interface Stores {
   readonly directory: string
-  /** Null where no server is installed. */
+  /** Null where none is installed or asked for. */
   readonly postgres: Server | null
-  /** Those that this machine has. */
+  /** Those that are measured. */
   readonly kinds: readonly StoreKind[]
   /** The URL of a new and empty store with its schema. */
   create(kind: StoreKind): Promise<string>
   close(): Promise<void>
 }
 
-export async function openStores(): Promise<Stores> {
+/** Those of the kinds that this machine has. */
+export async function openStores(asked: readonly StoreKind[]): Promise<Stores> {
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
-  const server = postgresAvailable().available ? await startPostgres({ private: true, settings: serverSettings }) : null
+  const isAsked = asked.includes('postgres') && postgresAvailable().available
+  const server = isAsked ? await startPostgres({ private: true, settings: serverSettings }) : null
   let files = 0
   return {
     directory,
     postgres: server === null ? null : await describe(server),
-    kinds: server === null ? ['sqlite'] : ['sqlite', 'postgres'],
+    kinds: asked.filter((kind) => kind === 'sqlite' || server !== null),
     async create(kind) {
       files += 1
       const url = kind === 'sqlite' ? `sqlite:${join(directory, `store-${files}.db`)}` : await newDatabase(server)

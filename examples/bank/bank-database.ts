@@ -5,7 +5,10 @@ import { barrierSql } from 'lockstep/migrations'
 import pg from 'pg'
 
 /** Runs one statement, with parameters `$1`, `$2`, … */
-export type Sql = (text: string, parameters: readonly (string | number)[]) => Promise<readonly Record<string, unknown>[]>
+export type Sql = (
+  text: string,
+  parameters: readonly (string | number)[],
+) => Promise<readonly Record<string, unknown>[]>
 
 export interface BankDatabase {
   /** What Lockstep's barrier and its check-back work on. */

@@ -2,70 +2,81 @@
 import { DatabaseSync } from 'node:sqlite'
 import pg from 'pg'
 
-export interface Books {
-  readonly balances: ReadonlyMap<string, number>
-  /** One entry per movement that took effect: `transaction/branch/operation`. */
-  readonly movements: readonly { readonly transaction: string; readonly branch: string; readonly operation: string }[]
+export interface Funds {
+  readonly balance: number
+  readonly frozen: number
+  readonly incoming: number
 }
 
-/** Reads the books from the database itself, without asking any bank. */
-async function readBooks(url: string): Promise<Books> {
-  const [accounts, movements] = url.startsWith('sqlite:')
-    ? readSqlite(url.slice('sqlite:'.length))
-    : await readPostgres(url)
+/** One movement that took effect. */
+export interface Entry extends Funds {
+  readonly transfer: string
+  readonly transaction: string
+  readonly branch: string
+  readonly operation: string
+  readonly account: string
+}
+
+export interface Books {
+  readonly bank: string
+  readonly accounts: ReadonlyMap<string, Funds>
+  readonly ledger: readonly Entry[]
+}
+
+export interface BankAddress {
+  readonly name: string
+  readonly database: string
+}
+
+/** Accounts and ledger as they stood at one moment. */
+export async function readBooks({ name, database }: BankAddress): Promise<Books> {
+  const [accounts, ledger] = database.startsWith('sqlite:')
+    ? readSqlite(database.slice('sqlite:'.length))
+    : await readPostgres(database)
   return {
-    balances: new Map(accounts.map(({ id, balance }) => [String(id), Number(balance)])),
-    movements: movements.map((row) => ({
+    bank: name,
+    accounts: new Map(accounts.map((row) => [String(row['id']), fundsIn(row)])),
+    ledger: ledger.map((row) => ({
+      transfer: String(row['transfer']),
       transaction: String(row['transaction_id']),
       branch: String(row['branch']),
       operation: String(row['operation']),
+      account: String(row['account']),
+      ...fundsIn(row),
     })),
   }
 }
 
-const booksSql = ['select id, balance from account', 'select transaction_id, branch, operation from ledger'] as const
+const queries = ['select * from account', 'select * from ledger'] as const
 
 type Rows = Record<string, unknown>[]
 
 function readSqlite(path: string): [Rows, Rows] {
-  const database = new DatabaseSync(path)
-  const [accounts, movements] = booksSql.map((sql) => database.prepare(sql).all() as Rows)
-  database.close()
-  return [accounts ?? [], movements ?? []]
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    database.exec('begin')
+    const [accounts = [], ledger = []] = queries.map((sql) => database.prepare(sql).all() as Rows)
+    return [accounts, ledger]
+  } finally {
+    database.close()
+  }
 }
 
 async function readPostgres(url: string): Promise<[Rows, Rows]> {
   const client = new pg.Client(url)
+  // The server may be killed while we read.
+  client.on('error', () => {})
   await client.connect()
-  const accounts = await client.query(booksSql[0])
-  const movements = await client.query(booksSql[1])
-  await client.end()
-  return [accounts.rows, movements.rows]
-}
-
-export interface Effects {
-  /** All money in all accounts. */
-  readonly total: number
-  /** Per transaction: steps that stand, that is, whose action ran and was not compensated. */
-  readonly standing: ReadonlyMap<string, number>
-  /** Operations that took effect more than once. */
-  readonly doubled: readonly string[]
-}
-
-export async function readEffects(databases: readonly string[]): Promise<Effects> {
-  const standing = new Map<string, number>()
-  const seen = new Set<string>()
-  const doubled: string[] = []
-  let total = 0
-  for (const database of databases) {
-    const { balances, movements } = await readBooks(database)
-    for (const balance of balances.values()) total += balance
-    for (const { transaction, branch, operation } of movements) {
-      const key = `${transaction}/${branch}/${operation}`
-      if (seen.has(key)) doubled.push(key)
-      seen.add(key)
-      standing.set(transaction, (standing.get(transaction) ?? 0) + (operation === 'action' ? 1 : -1))
-    }
+  try {
+    await client.query('begin isolation level repeatable read read only')
+    const accounts = await client.query(queries[0])
+    const ledger = await client.query(queries[1])
+    return [accounts.rows, ledger.rows]
+  } finally {
+    await client.end()
   }
-  return { total, standing, doubled }
+}
+
+function fundsIn(row: Record<string, unknown>): Funds {
+  return { balance: Number(row['balance']), frozen: Number(row['frozen']), incoming: Number(row['incoming']) }
 }

@@ -30,9 +30,7 @@ const check = checkBack(name, { pool: database.handle })
 const services = values.services === undefined ? {} : JSON.parse(readFileSync(values.services, 'utf8'))
 const coordinators = values.coordinator.map((url) => connect(url, { participants, checkBack: check, services }))
 
-let transfers = 0
-const coordinator = () => coordinators[transfers++ % coordinators.length] ?? connect('')
-const onTransfer = transfersEndpoint({ bank: name, database, coordinator })
+const onTransfer = transfersEndpoint({ bank: name, database, coordinator: inTurn(coordinators) })
 const onCall = nodeListener(createHandler({ participants, checkBack: check }))
 const server = createServer((request, response) => {
   if (request.url === '/transfers' && request.method === 'POST') void onTransfer(request, response)
@@ -47,3 +45,8 @@ process.once('SIGTERM', () => {
   })
   server.closeIdleConnections()
 })
+
+function inTurn<Item>(items: readonly Item[]): () => Item {
+  let asked = 0
+  return () => items[asked++ % items.length] as Item
+}

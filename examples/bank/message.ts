@@ -28,7 +28,7 @@ export function messageParticipants(bank: string, database: BankDatabase): Parti
 }
 
 export function transferByMessage(
-  coordinator: RemoteCoordinator,
+  coordinator: Pick<RemoteCoordinator, 'send'>,
   { bank, database }: { readonly bank: string; readonly database: BankDatabase },
   { id, from, toBank, to, amount }: Order,
 ) {

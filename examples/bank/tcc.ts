@@ -31,7 +31,11 @@ export function tccParticipants(bank: string, database: BankDatabase): Participa
 const deadline = '5s'
 
 /** The bank that the money leaves initiates: it registers and tries both sides, then decides. */
-export function transferByTcc(coordinator: RemoteCoordinator, bank: string, { id, from, toBank, to, amount }: Order) {
+export function transferByTcc(
+  coordinator: Pick<RemoteCoordinator, 'tcc'>,
+  bank: string,
+  { id, from, toBank, to, amount }: Order,
+) {
   return coordinator.tcc({ id, deadline }, (t) =>
     Promise.all([
       t.try({ name: `${bank}.withdraw` }, { account: from, amount }),

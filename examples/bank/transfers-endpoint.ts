@@ -21,7 +21,9 @@ export function transfersEndpoint(parts: EndpointParts) {
     try {
       answer(response, 200, await decide(order.data, parts))
     } catch (error) {
-      answer(response, 503, { message: error instanceof Error ? error.message : String(error) })
+      const message = error instanceof Error ? error.message : String(error)
+      console.error(`${new Date().toISOString()} ${order.data.id} is not decided: ${message}`)
+      answer(response, 503, { message })
     }
   }
 }
@@ -29,21 +31,22 @@ export function transfersEndpoint(parts: EndpointParts) {
 /** How it is decided. The end may still be to come: the coordinator knows it. */
 interface Decided {
   readonly status: string
+  /** Why, where it was not simply done. */
   readonly code?: string
 }
 
-async function decide(order: Order, { bank, database, coordinator }: EndpointParts): Promise<Decided> {
+async function decide(order: Order, { bank, database, coordinator: next }: EndpointParts): Promise<Decided> {
+  const coordinator = next()
   try {
     const { status } =
       order.pattern === 'tcc'
-        ? await transferByTcc(coordinator(), bank, order)
-        : await transferByMessage(coordinator(), { bank, database }, order)
+        ? await transferByTcc(coordinator, bank, order)
+        : await transferByMessage(coordinator, { bank, database }, order)
     return { status }
   } catch (error) {
-    if (isLockstepError(error, 'LOCKSTEP_COMMITTED_DESPITE_ERROR')) return { status: 'committing', code: error.code }
-    for (const code of ['LOCKSTEP_REFUSED', 'LOCKSTEP_ROLLED_BACK', 'LOCKSTEP_ALREADY_ROLLING_BACK'] as const)
-      if (isLockstepError(error, code)) return { status: 'rolled-back', code }
-    throw error
+    const seen = await coordinator.get(order.id).catch(() => null)
+    if (seen === null || seen.status === 'prepared') throw error
+    return { status: seen.status, code: isLockstepError(error) ? error.code : 'other' }
   }
 }
 

@@ -24,11 +24,16 @@ export interface Part {
   stop(): Promise<void>
 }
 
+export interface BankPart extends Part {
+  readonly url: string
+  readonly database: string
+}
+
 export interface Installation {
   readonly url: string
   readonly directory: string
   readonly coordinator: Part
-  readonly banks: readonly (Part & { readonly database: string })[]
+  readonly banks: readonly BankPart[]
   close(): Promise<void>
 }
 
@@ -59,7 +64,13 @@ export async function install(options: { readonly postgres: boolean }): Promise<
   const coordinator = part({ name: 'lockstep', args: serve, directory, isReady: () => answers(`${url}/readyz`) })
   const banks = await Promise.all(
     names.map((name, at) =>
-      makeBank({ name, port: bankPorts[at] ?? 0, directory, postgres: at === 1 ? postgres : null }),
+      makeBank({
+        name,
+        url: `http://127.0.0.1:${bankPorts[at]}`,
+        others: ['--coordinator', url, '--services', servicesFile],
+        directory,
+        postgres: at === 1 ? postgres : null,
+      }),
     ),
   )
   return { url, directory, coordinator, banks, close: () => close([coordinator, ...banks], postgres) }
@@ -67,21 +78,19 @@ export async function install(options: { readonly postgres: boolean }): Promise<
 
 interface BankSettings {
   readonly name: string
-  readonly port: number
+  readonly url: string
+  /** Where it finds the coordinator and the other bank. */
+  readonly others: readonly string[]
   readonly directory: string
   readonly postgres: RunningPostgres | null
 }
 
-async function makeBank({
-  name,
-  port,
-  directory,
-  postgres,
-}: BankSettings): Promise<Part & { readonly database: string }> {
+async function makeBank({ name, url, others, directory, postgres }: BankSettings): Promise<BankPart> {
   const database = postgres === null ? `sqlite:${join(directory, `${name}.db`)}` : await postgres.createDatabase()
   await prepareBank(database, accounts, openingBalance)
-  const args = ['examples/bank/main.ts', '--name', name, '--port', String(port), '--database', database]
-  return { ...part({ name, args, directory, isReady: () => answers(`http://127.0.0.1:${port}/`) }), database }
+  const own = ['--name', name, '--port', new URL(url).port, '--database', database]
+  const args = ['examples/bank/main.ts', ...own, ...others]
+  return { ...part({ name, args, directory, isReady: () => answers(`${url}/`) }), url, database }
 }
 
 interface PartSettings {

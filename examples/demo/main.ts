@@ -3,30 +3,36 @@
  *
  *   npm start                              stays up afterwards, so that you can look around
  *   npm start -- --once                    ends with exit code 0 only if every check held
+ *   npm start -- --pattern tcc|message     the same transfers, made by another pattern than a saga
  *   npm start -- --databases postgres      one of the banks on a private PostgreSQL
  */
-import { readOptions } from '../../tools/program-options.ts'
-import { audit, totalMoney } from './audit.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { oneOf, readOptions } from '../../tools/program-options.ts'
+import { patterns } from '../bank/transfer.ts'
+import { frozenIn, moneyIn } from '../bank/verdicts.ts'
+import { audit, booksOf } from './audit.ts'
 import { accounts, type Installation, install, openingBalance, type Part } from './installation.ts'
 import { Screen } from './screen.ts'
-import { Initiator, planTransfers } from './transfers.ts'
+import { Customers, planTransfers } from './transfers.ts'
+import { words } from './words.ts'
 
 const transfersInAll = 1_000
 const atOnce = 16
 const pauseMs = 1_500
 
-const values = readOptions('npm start', {
+const program = 'npm start'
+const values = readOptions(program, {
   once: { type: 'boolean', default: false },
+  pattern: { type: 'string', default: 'saga' },
   databases: { type: 'string', default: 'sqlite' },
 })
-if (values.databases !== 'sqlite' && values.databases !== 'postgres') {
-  console.error(`--databases must be sqlite or postgres, not ${values.databases}`)
-  process.exit(2)
-}
+const pattern = oneOf(program, 'pattern', values.pattern, patterns)
+const databases = oneOf(program, 'databases', values.databases, ['sqlite', 'postgres'])
 
 const stays = process.stdout.isTTY === true && !values.once
-const screen = new Screen(process.stdout, transfersInAll)
-const installation = await install({ postgres: values.databases === 'postgres' })
+const screen = new Screen(process.stdout, transfersInAll, pattern)
+const transfers = planTransfers(transfersInAll, pattern)
+const installation = await install({ postgres: databases === 'postgres' })
 let held = false
 try {
   held = await run(installation)
@@ -37,41 +43,40 @@ try {
 process.exit(held ? 0 : 1)
 
 async function run({ coordinator, banks, url }: Installation): Promise<boolean> {
-  screen.say(
-    `Lockstep: ${transfersInAll} transfers between two banks (${values.databases}), with kill -9 in the middle.`,
-  )
+  screen.say(`Lockstep: ${transfersInAll} transfers between two banks (${databases}), with kill -9 in the middle.`)
+  screen.say(words[pattern].what)
   await Promise.all([coordinator, ...banks].map((part) => part.start()))
   screen.say(
     `A coordinator and two banks are up as processes of their own; ${2 * accounts.length} accounts hold ${2 * accounts.length * openingBalance}.`,
   )
-  const initiator = new Initiator(url)
+  const customers = new Customers({ coordinator: url, banks: new Map(banks.map((bank) => [bank.name, bank.url])) })
   const [bank] = banks
-  const show = setInterval(() => void refresh(initiator), 500)
-  const work = initiator.run(planTransfers(transfersInAll), atOnce)
-  if (bank !== undefined) await killAt({ initiator, at: 0.3, part: bank, what: 'a bank' })
-  await killAt({ initiator, at: 0.6, part: coordinator, what: 'the coordinator' })
+  const show = setInterval(() => void refresh(customers), 500)
+  const work = customers.order(transfers, atOnce)
+  if (bank !== undefined) await killAt({ customers, at: 0.3, part: bank, what: 'a bank' })
+  await killAt({ customers, at: 0.6, part: coordinator, what: 'the coordinator' })
   await work
   clearInterval(show)
-  await refresh(initiator)
-  return report(initiator)
+  await refresh(customers)
+  return report(customers)
 }
 
-async function refresh({ tally }: Initiator): Promise<void> {
+async function refresh({ tally }: Customers): Promise<void> {
   // A bank's database may be busy for a moment: the screen then keeps the last sum.
-  const money = await totalMoney(installation).catch(() => null)
-  screen.show(tally, money)
+  const books = await booksOf(installation).catch(() => null)
+  screen.show(tally, books === null ? null : { all: moneyIn(books), frozen: frozenIn(books) })
 }
 
 interface Kill {
-  readonly initiator: Initiator
+  readonly customers: Customers
   /** Share of the transfers that have ended. */
   readonly at: number
   readonly part: Part
   readonly what: string
 }
 
-async function killAt({ initiator, at, part, what }: Kill): Promise<void> {
-  const { tally } = initiator
+async function killAt({ customers, at, part, what }: Kill): Promise<void> {
+  const { tally } = customers
   while (tally.committed + tally.rolledBack < transfersInAll * at) await sleep(10)
   await part.kill()
   screen.say(`kill -9 ${part.name} (${what}), with transfers on the way.`)
@@ -80,11 +85,9 @@ async function killAt({ initiator, at, part, what }: Kill): Promise<void> {
   screen.say(`${part.name} is started again.`)
 }
 
-async function report({ tally }: Initiator): Promise<boolean> {
-  const checks = await audit(installation, transfersInAll)
-  screen.say(
-    `${tally.committed} committed, ${tally.rolledBack} rolled back because a bank refused, ${tally.held} held; ${tally.repeated} begins were repeated while the coordinator was away.`,
-  )
+async function report({ tally }: Customers): Promise<boolean> {
+  const checks = await audit(installation, transfers)
+  screen.say(words[pattern].ended(tally))
   for (const check of checks) screen.say(`${check.held ? 'held  ' : 'BROKEN'}  ${check.name}: ${check.detail}`)
   const all = checks.every((check) => check.held) && tally.rolledBack > 0
   screen.say(
@@ -101,8 +104,4 @@ async function stayUp({ url }: Installation): Promise<void> {
   screen.say(`  curl -s ${url}/v1/transactions?status=rolled-back`)
   // A signal ends this process, and the launcher's exit handler everything that it has started.
   await new Promise(() => setInterval(() => {}, 60_000))
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

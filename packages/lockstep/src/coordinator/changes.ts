@@ -159,7 +159,7 @@ export class Changes {
     const taken = { ...row, ...work.work, ...progress, ...result.row }
     if (drives) driver.adoptAdvanced(taken, { ...advanced, transaction: kept })
     else {
-      driver.letGo(id)
+      driver.letGo(taken)
       reporter.tell(before, transaction, advanced.commands)
     }
     return { snapshot: snapshotOf(taken), repeated: false }

@@ -124,8 +124,7 @@ export class Driver {
 
   /** Starts to drive a row that this instance has durably begun or claimed. */
   adopt(row: StoredTransaction, event: Event): void {
-    // A claim may have overtaken the answer to our own begin: the higher epoch is the one that counts.
-    if ((this.#actives.get(row.id)?.epoch ?? 0) >= row.epoch) return
+    if (this.#isOvertaken(row)) return
     const active = this.#enterOrGiveUp(row)
     if (active === null) return
     const takenOver = event.claim?.takeover === true
@@ -156,7 +155,7 @@ export class Driver {
 
   /** A row without an owner: kept only where it waits for a decision, never driven. */
   keepAtHand(row: StoredTransaction): void {
-    if (this.#draining || (this.#actives.get(row.id)?.epoch ?? 0) >= row.epoch) return
+    if (this.#draining || this.#isOvertaken(row)) return
     const active = this.#enterOrGiveUp(row)
     if (active === null) return
     if (this.#isOpen(active)) this.#keep(active)
@@ -165,6 +164,7 @@ export class Driver {
 
   /** Starts to drive a row whose change was already advanced and made durable together with the claim. */
   adoptAdvanced(row: StoredTransaction, advanced: Advance): void {
+    if (this.#isOvertaken(row)) return
     const active = this.#enter(row)
     active.transaction = withOperatorColumns(advanced.transaction, row)
     active.durable = active.transaction
@@ -173,14 +173,19 @@ export class Driver {
     this.#restOrWait(active)
   }
 
-  /** Its row was taken under a higher epoch: what the old one still does is refused by its compare. */
-  letGo(id: string): void {
-    const former = this.#actives.get(id)
-    if (former !== undefined) this.#forget(former)
+  /** Its row was taken under this higher epoch: what the old one still does is refused by its compare. */
+  letGo(row: StoredTransaction): void {
+    const former = this.#actives.get(row.id)
+    if (former !== undefined && !this.#isOvertaken(row)) this.#forget(former)
+  }
+
+  /** A claim of ours may overtake the answer to our own begin or change: the higher epoch is the one that counts. */
+  #isOvertaken({ id, epoch }: StoredTransaction): boolean {
+    return (this.#actives.get(id)?.epoch ?? 0) >= epoch
   }
 
   #enter(row: StoredTransaction): Active {
-    this.letGo(row.id)
+    this.letGo(row)
     const active = new Active(row)
     this.#actives.set(row.id, active)
     return active

@@ -99,7 +99,8 @@ export class OpenBranch implements LaterBranch<Json> {
   async #openTransaction(handle: object, run: (tx: unknown) => Promise<unknown>): Promise<Json> {
     const database = databaseOf(handle, this.#surroundings.databases)
     if (this.#olderThanBarrier()) {
-      if (mutant('L10-old-compensation-done') && this.operation === 'compensate') return null
+      const reverses = this.operation === 'compensate' || this.operation === 'cancel'
+      if (reverses && mutant('L10-old-compensation-done')) return null
       throw olderThanBarrier()
     }
     const inputHash = this.#surroundings.sha256(canonicalJson(this.input))

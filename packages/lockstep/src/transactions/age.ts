@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import type { Command, Held, Transaction } from '../ports/index.ts'
 
 /** Law 9: no count of attempts ends anything. Age does: first a person is told, then the transaction is held. */
@@ -15,7 +16,7 @@ export function heldOnce<T extends Transaction>(transaction: T, reason: string, 
 
 /** Nobody knows any more what ran: no call may leave on its own. */
 export function isOlderThanBarrier({ createdAt }: Transaction, now: number, retentionMs: number): boolean {
-  return now >= createdAt + retentionMs
+  return now >= createdAt + retentionMs && !mutant('L10-old-work-goes-on')
 }
 
 export function isTooOld(ageFrom: number, now: number): boolean {

@@ -12,11 +12,16 @@ export interface NetworkFaults {
   readonly failedAfterEffect: number
 }
 
-/** A service: where it runs now, and what it answers. Null while it is down. */
-export interface SimulatedService {
-  node(): SimulatedNode | null
+/** What a process of a service answers with. */
+export interface ServedProcess {
+  readonly node: SimulatedNode
   readonly participants: ReadonlyMap<string, ParticipantDefinition>
-  surroundings(node: SimulatedNode): ParticipantSurroundings
+  readonly surroundings: ParticipantSurroundings
+}
+
+/** A service: whichever of its processes takes the next request. Null while it is down. */
+export interface SimulatedService {
+  process(): ServedProcess | null
 }
 
 export interface NetworkWatch {
@@ -34,14 +39,16 @@ export interface NetworkParts {
   readonly watch: NetworkWatch
 }
 
-/** The transport of one coordinator. `reaches` are the services it knows. */
+/** The transport of one process. `reaches` are the services it knows. */
 export function faultyNetwork(parts: NetworkParts, node: SimulatedNode, reaches: readonly string[]): Transport {
-  const serviceOf = (target: string) => target.slice(0, target.indexOf('.'))
+  const canCall = (target: string): boolean => reaches.includes(serviceOf(target))
   return {
-    canCall: (target) => reaches.includes(serviceOf(target)),
+    canCall,
     endpointOf: serviceOf,
     close: () => Promise.resolve(),
     call(call) {
+      if (!canCall(call.target))
+        return Promise.resolve({ kind: 'unknown', error: `no way to ${call.target}`, unreached: true })
       parts.watch.left(node, call)
       return new Promise((resolve) => {
         const settle = (outcome: Outcome) => resolve(outcome)
@@ -53,6 +60,11 @@ export function faultyNetwork(parts: NetworkParts, node: SimulatedNode, reaches:
       })
     },
   }
+}
+
+/** A check-back goes by the name of its service alone. */
+function serviceOf(target: string): string {
+  return target.split('.', 1)[0] ?? target
 }
 
 interface Sending {
@@ -82,7 +94,7 @@ function arrival({ operation, transaction, branch, attempt }: Call): string {
 function arrive(parts: NetworkParts, service: SimulatedService, sending: Sending): void {
   const { call, node, settle } = sending
   const { random, faults, watch } = parts
-  const there = service.node()
+  const there = service.process()
   const { lostReply, failedAfterEffect, delayMaxMs } = faults()
   const backMs = random.integer('reply-delay', 0, delayMaxMs)
   if (sending.fate === 'refused') return
@@ -95,14 +107,14 @@ function arrive(parts: NetworkParts, service: SimulatedService, sending: Sending
     return
   }
   sending.fate = 'arrived'
-  const participant = service.participants.get(call.target)
+  const participant = there.participants.get(call.target)
   if (participant === undefined) throw new Error(`no participant ${call.target}`)
   const { store, transaction, branch, attempt, begunAt, traceparent } = call
   const seen = { store, transaction, branch, attempt, begunAt, traceparent }
-  there.deliver(0, arrival(call), () => {
+  there.node.deliver(0, arrival(call), () => {
     const note = watch.arrived(call)
-    void participant.run(call.operation, call.input, seen, service.surroundings(there)).then((outcome) => {
-      if (!there.alive) return
+    void participant.run(call.operation, structuredClone(call.input), seen, there.surroundings).then((outcome) => {
+      if (!there.node.alive) return
       watch.answered(call, outcome, note)
       if (random.chance('lost-reply', lostReply)) return
       const failed = random.chance('failed-after-effect', failedAfterEffect)

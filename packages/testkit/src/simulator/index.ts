@@ -4,6 +4,7 @@ export {
   type NetworkFaults,
   type NetworkParts,
   type NetworkWatch,
+  type ServedProcess,
   type SimulatedService,
 } from './faulty-network.ts'
 export { faultyStore, type SharedStore, type StoreFaults, type StoreWatch } from './faulty-store.ts'

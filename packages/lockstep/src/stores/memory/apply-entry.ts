@@ -67,7 +67,8 @@ function matches(stored: MemoryRow, entry: Change, mark: WriteMark): boolean {
   const row = stored.row
   if (row.expired) return false
   if (entry.kind !== 'mark' && row.epoch !== entry.epoch && !mutant('M12-write-without-epoch')) return false
-  if (entry.kind !== 'advance' && row.version !== entry.version) return false
+  const isOutdated = entry.kind !== 'advance' && row.version !== entry.version
+  if (isOutdated && !mutant('L8-decision-forgets-a-branch')) return false
   // A batch that was given up as lost may arrive after its successor: the epoch alone would let the older state win.
   return entry.kind === 'mark' || stored.ownerMark?.instance !== mark.instance || stored.ownerMark.number < mark.number
 }

@@ -60,6 +60,8 @@ function asQuestion(outcome: Outcome): Outcome {
   if (outcome.kind === 'done' && decisionIn(outcome.output) !== null) return outcome
   if (outcome.kind === 'done' && mutant('P2-any-answer-commits'))
     return { kind: 'done', output: { decision: 'commit' } }
+  if (outcome.kind === 'unknown' && mutant('P3-silence-rolls-back'))
+    return { kind: 'done', output: { decision: 'rollback' } }
   if (outcome.kind === 'done') return { kind: 'unknown', error: 'The check was answered without a decision.' }
   if (outcome.kind === 'refused') return { kind: 'unknown', error: 'A check cannot be refused.' }
   return outcome

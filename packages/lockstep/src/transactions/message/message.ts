@@ -82,7 +82,8 @@ const course: Course<Message> = {
   isOver({ status, state }) {
     return status === 'rolling-back' || state.deliveries.every((delivery) => isSettled(delivery) && isLanded(delivery))
   },
-  isOut: ({ state }) => state.check.flight !== null || state.deliveries.some((one) => !isLanded(one)),
+  isOut: ({ state }) =>
+    state.check.flight !== null || state.deliveries.some((one) => !isLanded(one) || one.escalation === 'asked'),
   obstacle: stuckReason,
   move(message, now) {
     if (message.status === 'prepared') {

@@ -38,6 +38,7 @@ export async function send<Branch, Payload, Result>(
   if (transaction.status !== 'prepared') return { ...decidedAs(transaction), replayed: true, result: undefined }
   await failpoint('message.producer.after-begin.before-local')
   const local = by.openLocal(factsOf(transaction, options, by))
+  if (mutant('P6-commit-before-local')) void by.coordination.decide(options.id, 'commit').catch(() => {})
   const result = await resultOf(work, { local, transaction, by })
   await failpoint('message.producer.after-local.before-commit')
   const decided = await by.coordination.decide(options.id, 'commit', { waitMs: waitMsOf(options) })

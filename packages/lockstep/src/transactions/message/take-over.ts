@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import type { AttemptRow } from '../../ports/index.ts'
 import { localBranch } from '../../protocol/headers.ts'
 import { grounded, takenOver } from '../errand.ts'
@@ -27,8 +28,10 @@ export function recordClaim(message: Message, takeover: boolean, now: number): M
 }
 
 function askedAgain(delivery: DeliveryState): DeliveryState {
-  const escalation = delivery.escalation === 'asked' ? 'owed' : delivery.escalation
-  return { ...delivery, escalation, errand: grounded(delivery.errand) }
+  const isOwed = delivery.escalation === 'asked' && !mutant('P4-takeover-forgets-escalations')
+  const escalation = isOwed ? 'owed' : delivery.escalation
+  const dueAt = mutant('P5-takeover-forgets-delays') ? null : delivery.dueAt
+  return { ...delivery, escalation, dueAt, errand: grounded(delivery.errand) }
 }
 
 function mayHaveLeft(delivery: DeliveryState, now: number): boolean {

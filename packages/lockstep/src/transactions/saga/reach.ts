@@ -32,6 +32,7 @@ export function maybeStarted(definition: SagaDefinition, state: SagaState): Set<
       const previous = definition.steps[before]
       const settled = state.steps[before]?.state
       if (settled === 'done' || settled === 'skipped') return true
+      if (mutant('L4-run-ahead-is-forgotten')) return false
       return previous !== undefined && found.has(before) && mayRunAhead(previous, plan)
     })
     if (reachable) found.add(position)

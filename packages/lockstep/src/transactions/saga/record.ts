@@ -45,7 +45,7 @@ function takeOverActions(saga: Saga, now: number): Saga {
     // What refers to an output that is not there cannot have left: such a step waits for durable outputs.
     if (!started.has(position) || 'missing' in inputOf(saga, plan)) return null
     const [action, attempt] = takeoverAttempt(plan.name, 'action', step.action, now)
-    const quietUntil = plan.barrier ? null : now + plan.timeoutMs
+    const quietUntil = plan.barrier || mutant('L3-reverse-overtakes-action') ? null : now + plan.timeoutMs
     return { change: { state: 'active', sent: true, doubtful: true, action, quietUntil }, attempt }
   })
 }

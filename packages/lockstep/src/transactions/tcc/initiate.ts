@@ -146,7 +146,8 @@ class Tries {
     const { store, createdAt } = this.#transaction
     const { coordination, timeOf } = this.#by
     try {
-      await coordination.register(this.id, { name: branch, participant: target, input } as BranchBegin)
+      const registered = coordination.register(this.id, { name: branch, participant: target, input } as BranchBegin)
+      if (!mutant('T5-try-before-registration')) await registered
       await failpoint('tcc.initiator.after-registering.before-try')
       const call = { target, operation: 'try', store, transaction: this.id, branch, timeoutMs, input } as const
       const begun = { begunAt: timeOf(createdAt), traceparent: null }

@@ -1,0 +1,121 @@
+/**
+ * `npm run explore`: every schedule of a small scope. Where the simulator draws long and lucky runs of the whole coordinator, this visits
+ * every state that two coordinators, two branches and their initiators can come to, over the real `advance` of each pattern, the real rules of
+ * the barrier and the real rule of when a call may leave. `docs/explorer.md` says what is modelled, and how to read a trace.
+ *
+ *   npm run explore                               every scenario, about a minute
+ *   npm run explore -- --bounds wide              more callers, more receivers, every write in its steps: an hour and 4 GB may go
+ *   npm run explore -- --scenario tcc             one scenario
+ *   npm run explore -- --mutants                  known bugs, each of which must be caught
+ *   npm run explore -- --mutant M02-no-tombstone --scenario tcc      the trace of one
+ *
+ *   model/       row, copies, owners: what may happen next
+ *   scenarios/   what a transaction is about, its participants and initiators, and what must never be
+ *   search/      breadth first, over numbers
+ */
+import { armMutant } from 'lockstep/testing'
+import { numberOption, oneOf, readOptions } from '../tools/program-options.ts'
+import { boundNames, bounds, type Exploration } from './bounds.ts'
+import { mutants } from './mutants.ts'
+import type { SearchResult } from './search/search.ts'
+import { linesOf } from './search/trace.ts'
+
+const program = 'npm run explore'
+const values = readOptions(program, {
+  bounds: { type: 'string' },
+  scenario: { type: 'string' },
+  mutant: { type: 'string' },
+  mutants: { type: 'boolean', default: false },
+  minutes: { type: 'string' },
+  states: { type: 'string' },
+  smoke: { type: 'boolean', default: false },
+})
+const boundName = oneOf(program, 'bounds', values.bounds ?? (values.smoke ? 'smoke' : 'default'), boundNames)
+const untilMs = Date.now() + numberOption(program, 'minutes', values.minutes ?? '600', 0.01, 100_000) * 60_000
+const statesMax = numberOption(program, 'states', values.states ?? '100000000', 1, 500_000_000)
+
+interface Timed extends SearchResult {
+  readonly seconds: number
+  /** Of the whole process, while this search ran. */
+  readonly peakMb: number
+}
+
+async function timed({ explore }: Exploration): Promise<Timed> {
+  const startedMs = Date.now()
+  let peakMb = 0
+  const isOver = (): boolean => {
+    peakMb = Math.max(peakMb, process.memoryUsage.rss() / 2 ** 20)
+    return Date.now() > untilMs
+  }
+  const result = await explore({ statesMax, isOver })
+  return { ...result, seconds: (Date.now() - startedMs) / 1_000, peakMb: Math.round(peakMb) }
+}
+
+/** True when it was searched to the end, and nothing was found. */
+async function report(one: Exploration): Promise<boolean> {
+  const result = await timed(one)
+  const { states, moves, depth, seconds, peakMb, violation, complete } = result
+  const ends = [...result.ends].map(([word, count]) => `${count} ${word}`).join(', ')
+  console.log(`${one.name.padEnd(16)} ${one.about}`)
+  console.log(
+    `${''.padEnd(16)} ${number(states)} states, ${number(moves)} moves, depth ${depth}, ${seconds.toFixed(1)} s, ${peakMb} MB`,
+  )
+  console.log(`${''.padEnd(16)} ends: ${ends === '' ? 'none' : ends}`)
+  if (violation !== null) show(one.name, result)
+  else if (!complete) console.log(`${''.padEnd(16)} UNKNOWN: a limit came before the end`)
+  return violation === null && complete
+}
+
+function number(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
+function show(name: string, { violation, trace }: SearchResult): void {
+  console.log(`\nVIOLATION in ${name}: ${violation}`)
+  for (const line of linesOf(trace)) console.log(line)
+  const mutant = values.mutant === undefined ? '' : ` --mutant ${values.mutant}`
+  console.log(`  again: ${program} -- --bounds ${boundName} --scenario ${name}${mutant}\n`)
+}
+
+async function exploreAll(chosen: readonly Exploration[]): Promise<boolean> {
+  armMutant(values.mutant ?? null)
+  let held = 0
+  for (const one of chosen) if (await report(one)) held += 1
+  console.log(`explorer: ${held} of ${chosen.length} scenarios hold in every state`)
+  console.log(`${held} passed, ${chosen.length - held} failed`)
+  return held === chosen.length && held > 0
+}
+
+async function huntAll(): Promise<boolean> {
+  let caught = 0
+  for (const { name, scenario, bug } of mutants) {
+    const one = bounds.smoke.find((candidate) => candidate.name === scenario)
+    armMutant(name)
+    const result = one === undefined ? null : await timed(one)
+    armMutant(null)
+    if (result?.violation != null) caught += 1
+    const verdict =
+      result?.violation == null ? 'NOT CAUGHT' : `${result.trace.length} moves, ${number(result.states)} states`
+    console.log(`${name.padEnd(34)} ${scenario.padEnd(14)} ${verdict}`)
+    console.log(`${''.padEnd(34)} ${bug}: ${result?.violation ?? 'nothing was found'}`)
+  }
+  console.log(`mutants: ${caught} of ${mutants.length} caught`)
+  console.log(`${caught} passed, ${mutants.length - caught} failed`)
+  return caught === mutants.length
+}
+
+/** What `npm test` runs: the coarse bounds, then the mutants, so that a search that has stopped finding anything is seen. */
+async function smoke(): Promise<boolean> {
+  const held = await exploreAll(bounds.smoke)
+  return (await huntAll()) && held
+}
+
+function chosen(): readonly Exploration[] {
+  const all = bounds[boundName]
+  if (values.scenario === undefined) return all
+  const name = oneOf(program, 'scenario', values.scenario, [...new Set(all.map((one) => one.name))])
+  return all.filter((one) => one.name === name)
+}
+
+const held = values.mutants ? await huntAll() : values.smoke ? await smoke() : await exploreAll(chosen())
+process.exitCode = held ? 0 : 1

@@ -1,0 +1,42 @@
+/** Known bugs that two branches and two coordinators are enough to show. Each must be caught in the coarse bounds. */
+export interface LawMutant {
+  readonly name: string
+  /** Of the smoke bounds. */
+  readonly scenario: string
+  readonly bug: string
+}
+
+export const mutants: readonly LawMutant[] = [
+  { name: 'M01-no-barrier-row', scenario: 'saga', bug: 'no barrier row' },
+  { name: 'M02-no-tombstone', scenario: 'saga', bug: 'a compensation leaves no tombstone' },
+  { name: 'M02-no-tombstone', scenario: 'tcc', bug: 'a cancel leaves no tombstone' },
+  { name: 'M04-unknown-is-refused', scenario: 'saga-plain', bug: 'an unknown answer is treated as refused' },
+  { name: 'M08-check-without-tombstone', scenario: 'message', bug: '"not found" means rollback, and nothing is left' },
+  { name: 'M12-write-without-epoch', scenario: 'saga', bug: 'a write without the condition on the epoch' },
+  { name: 'L1-reverse-before-durable', scenario: 'saga', bug: 'a compensation before rolling-back is durable' },
+  { name: 'L1-reverse-before-durable', scenario: 'tcc', bug: 'a confirm or cancel before the decision is durable' },
+  { name: 'L1-reverse-before-durable', scenario: 'message', bug: 'a delivery before the decision is durable' },
+  { name: 'L3-forward-after-reverse-done', scenario: 'saga', bug: 'a repeat after its reversal is answered done' },
+  { name: 'L3-reverse-overtakes-action', scenario: 'saga-plain', bug: 'no quiet before a plain step is reversed' },
+  { name: 'L4-run-ahead-is-forgotten', scenario: 'saga', bug: 'a takeover forgets the step that may have run ahead' },
+  { name: 'L4-second-takeover-forgets', scenario: 'saga', bug: 'a takeover forgets what is in doubt already' },
+  { name: 'L4-refused-after-doubt-is-clear', scenario: 'saga', bug: 'a refusal clears an earlier unknown attempt' },
+  { name: 'L5-claim-keeps-epoch', scenario: 'tcc', bug: 'a claim keeps the epoch' },
+  { name: 'L8-registered-after-decision', scenario: 'tcc', bug: 'a registration slips past the decision' },
+  { name: 'T1-commit-flips-a-rollback', scenario: 'tcc', bug: 'a late commit flips a rollback' },
+  { name: 'T2-refused-second-phase-is-done', scenario: 'tcc-defective', bug: 'a refused confirm counts as done' },
+  { name: 'P1-rollback-on-own-belief', scenario: 'message', bug: 'a producer rolls back because it believes so' },
+  { name: 'P2-any-answer-commits', scenario: 'message', bug: 'any 200 to a check-back commits' },
+]
+
+/** Those of the other rings that cannot show here, and why. */
+export const outOfScope: Readonly<Record<string, string>> = {
+  'M13-lease-by-local-clock': 'leases have no clock here: every owner may be taken over at any time as it is',
+  'L2-id-accepted-after-retention': 'there is one transaction, and no retention',
+  'L6-merge-keeps-last-compare': 'the journal is not part of the model: a copy has one write out, and one behind it',
+  'L6-merge-forgets-the-first': 'the same',
+  'L7-unknown-commit-is-read': 'the same; and what callers are told meanwhile is no part of a state',
+  'L9-dead-endpoint-spends-limit': 'counts are forgotten, and no step has a limit',
+  'L10-old-compensation-done': 'nothing comes to the age of the barrier’s memory',
+  'L11-claims-what-it-cannot-call': 'both instances can call everything',
+}
