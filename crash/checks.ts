@@ -9,8 +9,8 @@ import { accounts, type Installation, openingBalance } from './processes.ts'
 /** Every violation found; empty when all invariants hold. */
 export async function check(installation: Installation, load: Load, history: History): Promise<string[]> {
   const all = await listAll(installation.coordinators[0]?.url ?? '')
-  const linked = all.filter(({ labels }) => labels['escalation-of'] !== undefined)
-  const ends = new Map(all.filter((one) => !linked.includes(one)).map((one) => [one.id, one]))
+  const linked = all.filter(isEscalation)
+  const ends = new Map(all.filter((one) => !isEscalation(one)).map((one) => [one.id, one]))
   const books = await Promise.all(installation.banks.map(readBooks))
   const expected = installation.banks.length * accounts.length * openingBalance
   return [
@@ -23,6 +23,11 @@ export async function check(installation: Installation, load: Load, history: His
     ...checkHistory(history.read(), new Map([...ends].map(([id, { status }]) => [id, status]))),
     ...checkEscalations(ends, linked),
   ]
+}
+
+/** The coordinator's own message to the sender of one that was refused. */
+export function isEscalation({ labels }: Listed): boolean {
+  return labels['escalation-of'] !== undefined
 }
 
 /** A message that the receiver has refused has told its sender once, by a message that has arrived; nothing else has. */

@@ -3,8 +3,9 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RandomStreams, type RunningPostgres } from '@lockstep/testkit'
+import { listAll } from '../examples/bank/client.ts'
 import type { TransferPattern } from '../examples/bank/transfer.ts'
-import { check } from './checks.ts'
+import { check, isEscalation } from './checks.ts'
 import { History } from './history.ts'
 import { Load } from './load.ts'
 import { planStrikes, type Strike } from './plan.ts'
@@ -56,7 +57,7 @@ export async function fight(settings: FightSettings, postgres: RunningPostgres |
         return false
       }
     }
-    return report(parts)
+    return await report(parts)
   } catch (error) {
     console.log(`  BROKEN: ${error instanceof Error ? error.message : String(error)}`)
     showLogs(installation)
@@ -101,14 +102,23 @@ async function round(first: number, strikes: readonly Strike[], parts: Parts): P
   return [...samples.violations, ...held, ...(await check(installation, load, history))]
 }
 
-function report({ load, samples, striker }: Parts): boolean {
+async function report({ installation, load, samples, striker }: Parts): Promise<boolean> {
   console.log(`  fail points that fired, of those armed: ${counted(striker.points)}`)
   if (striker.stalls.size > 0) console.log(`  held up: ${counted(striker.stalls)}`)
   const answers = [...load.answers].map(([answer, times]) => `${answer} ${times}`).sort()
   console.log(
     `  banks answered: ${answers.join(', ') || 'nothing'}; the books were read ${samples.taken} times during the fire`,
   )
+  console.log(`  transfers ended: ${await endsOf(installation)}`)
   const idle = striker.provesNothing() ?? (samples.taken === 0 ? 'nobody has read the books during the fire' : null)
   if (idle !== null) console.log(`  BROKEN: ${idle}`)
   return idle === null
+}
+
+/** How many of each status; and how many of the committed ones the receiver has refused. */
+async function endsOf({ coordinators }: Installation): Promise<string> {
+  const all = await listAll(coordinators[0]?.url ?? '')
+  const [ended, linked] = [all.filter((one) => !isEscalation(one)), all.filter(isEscalation)]
+  const counts = [...Map.groupBy(ended, ({ status }) => status)].map(([status, ones]) => `${ones.length} ${status}`)
+  return `${counts.sort().join(', ')}; escalated: ${linked.length}`
 }

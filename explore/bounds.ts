@@ -30,6 +30,7 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
   smoke: [
     sagaWith('barrier', coarse),
     sagaWith('output', coarse),
+    sagaWith('url', coarse),
     sagaWith('plain', coarse),
     tccWith({ callers: 1, defective: false }, coarse),
     tccWith({ callers: 1, defective: true }, coarse),
@@ -38,7 +39,7 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
   default: [
     sagaWith('barrier', fine),
     sagaWith('output', fine),
-    sagaWith('concurrent', coarse),
+    sagaWith('url', fine),
     sagaWith('plain', fine),
     tccWith({ callers: 2, defective: false }, middle),
     tccWith({ callers: 1, defective: true }, middle),
@@ -48,6 +49,7 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
     sagaWith('barrier', fine),
     sagaWith('output', fine),
     sagaWith('concurrent', middle),
+    sagaWith('url', fine),
     sagaWith('plain', fine),
     tccWith({ callers: 1, defective: false }, fine),
     tccWith({ callers: 3, defective: false }, middle),
@@ -62,7 +64,8 @@ function sagaWith(second: SecondStep, how: Fineness): Exploration {
     barrier: 'two steps with barriers; the second runs ahead',
     output: 'two steps with barriers; the second gets the output of the first',
     concurrent: 'two steps with barriers, at once',
-    plain: 'two steps, the second without a barrier',
+    url: 'two steps, the second a plain URL that keeps its promises',
+    plain: 'two steps, the second a plain URL that keeps none',
   }
   const name = second === 'barrier' ? 'saga' : `saga-${second}`
   return exploration(name, `${what[second]}; ${spoken(how)}`, () => saga({ second, ...how }))

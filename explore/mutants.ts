@@ -23,6 +23,8 @@ export const mutants: readonly LawMutant[] = [
   { name: 'L4-refused-after-doubt-is-clear', scenario: 'saga', bug: 'a refusal clears an earlier unknown attempt' },
   { name: 'L5-claim-keeps-epoch', scenario: 'tcc', bug: 'a claim keeps the epoch' },
   { name: 'L8-registered-after-decision', scenario: 'tcc', bug: 'a registration slips past the decision' },
+  { name: 'L9-takeover-waits-for-the-dead', scenario: 'tcc', bug: 'a takeover waits for the call of the dead owner' },
+  { name: 'L9-takeover-waits-for-the-dead', scenario: 'message', bug: 'the same' },
   { name: 'T1-commit-flips-a-rollback', scenario: 'tcc', bug: 'a late commit flips a rollback' },
   { name: 'T2-refused-second-phase-is-done', scenario: 'tcc-defective', bug: 'a refused confirm counts as done' },
   { name: 'P1-rollback-on-own-belief', scenario: 'message', bug: 'a producer rolls back because it believes so' },

@@ -25,6 +25,7 @@ import {
   silentLogger,
   type Transport,
 } from 'lockstep/ports'
+import { clockLagMs } from './clock-lag.ts'
 import { drawFaults, type Faults, noFaults } from './faults.ts'
 import { holdGraceMs } from './hold-grace.ts'
 import { withOwnParticipants } from './own-participants.ts'
@@ -111,8 +112,11 @@ export class Installation {
     this.faults = this.drawn
     const clock = serviceClock(this.scheduler)
     this.#clock = clock
-    const { barrierRetentionMs } = settings
-    this.watcher = new Watcher({ now: () => clock.now(), holdGraceMs: holdGraceMs(this.drawn), barrierRetentionMs })
+    this.watcher = new Watcher({
+      now: () => clock.now(),
+      holdGraceMs: holdGraceMs(this.drawn),
+      oldAfterMs: settings.barrierRetentionMs + clockLagMs(this.drawn),
+    })
     this.store = memoryStore({ clock, storeId: '51000001' })
     this.#shared = {
       rows: this.store,

@@ -72,14 +72,14 @@ const restsOn: Readonly<Partial<Record<Operation, readonly Status[]>>> = {
   deliver: committing,
 }
 
-/** How far a coordinator's estimate of the store's clock may be off: one slow round trip, and then some. */
+/** How far a coordinator's estimate of the store's clock may be ahead: one slow round trip, and then some. */
 const clockErrorMs = 1_000
 
 export class Watcher implements StoreWatch, NetworkWatch, Alerts {
   readonly seen = new Map<string, Seen>()
   readonly #leases = new Map<string, { until: number; services: readonly string[] }>()
   readonly #now: () => number
-  readonly #barrierRetentionMs: number
+  readonly #oldAfterMs: number
   readonly #calls: CallWatch
   readonly violations: string[] = []
   takeovers = 0
@@ -88,10 +88,10 @@ export class Watcher implements StoreWatch, NetworkWatch, Alerts {
   /** Reasons for which each transaction was ever held. */
   readonly heldFor = new Map<string, Set<string>>()
 
-  constructor(parts: { now: () => number; holdGraceMs: number; barrierRetentionMs: number }) {
-    const { now, holdGraceMs, barrierRetentionMs } = parts
+  constructor(parts: { now: () => number; holdGraceMs: number; oldAfterMs: number }) {
+    const { now, holdGraceMs, oldAfterMs } = parts
     this.#now = now
-    this.#barrierRetentionMs = barrierRetentionMs
+    this.#oldAfterMs = oldAfterMs
     this.#calls = new CallWatch({ now, holdGraceMs, violate: (message) => this.violate(message) })
   }
 
@@ -296,9 +296,8 @@ export class Watcher implements StoreWatch, NetworkWatch, Alerts {
 
   /** What participants may have forgotten is not called any more. */
   #judgeAge({ begunAt }: Call, what: string): void {
-    const olderByMs = this.#now() - begunAt - this.#barrierRetentionMs
-    if (olderByMs > clockErrorMs)
-      this.violate(`law 10: ${what} left ${olderByMs} ms after the memory of the barrier had ended`)
+    const ageMs = this.#now() - begunAt
+    if (ageMs > this.#oldAfterMs) this.violate(`law 10: ${what} left at an age of ${ageMs} ms`)
   }
 
   #judgeDelay(call: Call, durable: Seen): void {

@@ -28,6 +28,7 @@ const commands = {
   check: { file: 'tools/check.ts' },
   sim: { file: 'sim/main.ts', conditions: fromSource },
   mutants: { file: 'sim/mutants.ts', conditions: fromSource },
+  explore: { file: 'explore/main.ts', conditions: fromSource },
   crash: { file: 'crash/main.ts', conditions: fromSource, built: true },
   bench: { file: 'bench/main.ts', built: true },
   'services:install': { file: 'tools/services-install.ts' },

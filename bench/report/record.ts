@@ -12,7 +12,7 @@ export interface Target {
   readonly met: boolean
   readonly value: string
   /** Counts do not depend on how busy the machine is: a missed one is a defect and fails the run. */
-  readonly kind: 'ratio' | 'count'
+  readonly kind: 'ratio' | 'rate' | 'count'
 }
 
 /** Everything of one run. A part that was not asked for is absent. */

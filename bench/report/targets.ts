@@ -2,6 +2,8 @@ import { patternOf } from '../patterns/patterns.ts'
 import type { Figures, Target } from './record.ts'
 
 export const journalRatioMin = 0.5
+/** A thousand messages a second come back to a dead endpoint, each with a claim and a write; some more for what comes too early. */
+export const crowdRowWritesMax = 2_200
 /** A machine that stands still for 100 ms makes the journal write a step's result by itself. */
 const commitsTolerance = 0.02
 
@@ -13,7 +15,7 @@ export function judge(figures: Figures): Target[] {
     value: String(ratio),
     kind: 'ratio' as const,
   }))
-  return [...ratios, ...judgeAlone(figures), ...judgeCommits(figures), ...judgeClaims(claims)]
+  return [...ratios, ...judgeAlone(figures), ...judgeCommits(figures), ...judgeCrowd(figures), ...judgeClaims(claims)]
 }
 
 /** Each transaction by itself, so there is nothing to tolerate. */
@@ -54,6 +56,23 @@ function toTheEnd(pattern: Parameters<typeof patternOf>[0], value: number, where
     value: String(value),
     kind: 'count',
   }
+}
+
+function judgeCrowd({ undecided = [] }: Figures): Target[] {
+  return undecided.flatMap(({ store, messages, down, recovery }) => [
+    {
+      target: `${messages} undecided cost at most ${crowdRowWritesMax} row writes a second, ${store}`,
+      met: down.rowWrites <= crowdRowWritesMax,
+      value: String(down.rowWrites),
+      kind: 'rate',
+    },
+    {
+      target: `${messages} undecided are all through when the producer is back, ${store}`,
+      met: recovery.complete,
+      value: `${recovery.decidedPerSecond}/s`,
+      kind: 'rate',
+    },
+  ])
 }
 
 function judgeClaims(claims: NonNullable<Figures['claims']>): Target[] {

@@ -49,15 +49,19 @@ export interface CrowdSums {
 
 export interface CrowdReader {
   counts(): Promise<CrowdCounts>
-  /** Messages that nobody has claimed yet. */
-  unmet(): Promise<number>
+  /** Messages that should have been claimed by now: after a start all of them, and what comes back meanwhile. */
+  overdue(): Promise<number>
   sums(): Promise<CrowdSums>
 }
 
 const countsSql = `select (select count(*) from lockstep_transactions where status = 'prepared') as undecided,
   (select count(*) from lockstep_transactions where status in ('prepared', 'committing')) as unfinished`
 
-const unmetSql = 'select count(*) as unmet from lockstep_transactions where epoch = 1'
+/** Claims come about once a second. */
+const punctualMs = 2_000
+
+const overdueSql = (now: number): string => `select count(*) as overdue from lockstep_transactions
+  where owner is null and ended_at is null and held_reason is null and next_at <= ${now - punctualMs}`
 
 const sumsSql = (checks: string): string =>
   `select sum(version + epoch - 2) as "rowWrites", sum(${checks}) as checks from lockstep_transactions`
@@ -72,7 +76,7 @@ export function crowdReader(kind: StoreKind, url: string): CrowdReader {
       const { undecided, unfinished } = await ask(countsSql)
       return { undecided: Number(undecided), unfinished: Number(unfinished) }
     },
-    unmet: async () => Number((await ask(unmetSql))['unmet']),
+    overdue: async () => Number((await ask(overdueSql(Date.now())))['overdue']),
     async sums() {
       const { rowWrites, checks } = await ask(kind === 'sqlite' ? onSqlite : onPostgres)
       return { rowWrites: Number(rowWrites), checks: Number(checks) }

@@ -35,7 +35,7 @@ export interface Resident {
 export interface UndecidedFigures {
   readonly store: StoreKind
   readonly messages: number
-  /** From the start of the coordinator on, until it has met the whole crowd once. */
+  /** From the start of the coordinator on, until it has met the whole crowd and claims what comes back in time. */
   readonly first: Stretch
   /** From then on, still without the producer. */
   readonly down: Stretch
@@ -52,7 +52,7 @@ export interface UndecidedFigures {
 
 export interface UndecidedExtent {
   readonly messages: number
-  /** Without the producer, once the whole crowd has been met. */
+  /** Without the producer, once the whole crowd has been met and nothing is overdue. */
   readonly downSeconds: number
 }
 
@@ -86,7 +86,7 @@ async function measureStore(stores: Stores, kind: StoreKind, extent: UndecidedEx
   try {
     const first = await stretch(crowd, async () => {
       crowd.coordinator = await startCoordinator({ directory: stores.directory, store: url, services })
-      await untilMet(crowd, limitSeconds(messages))
+      await untilPunctual(crowd, limitSeconds(messages))
     })
     const down = await stretch(crowd, () => pause(downSeconds * 1_000))
     const recovery = await recover(crowd, producer, { port, messages })
@@ -133,9 +133,11 @@ function limitSeconds(messages: number): number {
   return 30 + messages / 300
 }
 
-async function untilMet({ reader }: Crowd, seconds: number): Promise<void> {
+async function untilPunctual({ reader }: Crowd, seconds: number): Promise<void> {
   const startedMs = performance.now()
-  while ((await reader.unmet()) > 0 && performance.now() - startedMs < seconds * 1_000) await pause(500)
+  // What was filled in last is not overdue at once.
+  do await pause(2_000)
+  while ((await reader.overdue()) > 0 && performance.now() - startedMs < seconds * 1_000)
 }
 
 async function stretch(crowd: Crowd, work: () => Promise<unknown>): Promise<Stretch> {

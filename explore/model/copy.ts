@@ -184,10 +184,10 @@ export class Copies {
   #accept(before: Draft, step: Step, { urgent = false } = {}): Copy {
     const { status, held, endedAt } = step.shape.transaction
     const takenOverAt = before.takingOver ? 1 : 0
-    const standing = { durableChange: 0, takenOverAt, durable: { status: before.durable }, transaction: { status } }
+    const durability = { durableChange: 0, takenOverAt, durable: { status: before.durable }, transaction: { status } }
     const behind = this.splits && before.batch !== null ? 2 : 1
     const asked = step.calls.map((command) =>
-      callOf(command, isJustified(standing, command, behind) ? 'ready' : 'blocked', behind),
+      callOf(command, isJustified(durability, command, behind) ? 'ready' : 'blocked', behind),
     )
     const next = { ...before, shape: step.shape, calls: [...before.calls, ...asked] }
     const turned =
@@ -237,9 +237,9 @@ function callOf({ branch, operation, needs }: CallCommand, stage: Call['stage'],
 
 /** The batch, change 1, is durable; what waits behind it is change 2. */
 function unblocked(call: Call, { transaction }: Shape, status: Status): Call {
-  const standing = { durableChange: 1, takenOverAt: 1, durable: { status }, transaction }
+  const durability = { durableChange: 1, takenOverAt: 1, durable: { status }, transaction }
   const command = { kind: 'call', ...numbered(call), needs: call.needs, target: '', input: null, timeoutMs: 0 } as const
-  return { ...call, stage: isJustified(standing, command, call.behind) ? 'ready' : 'blocked', behind: 1 }
+  return { ...call, stage: isJustified(durability, command, call.behind) ? 'ready' : 'blocked', behind: 1 }
 }
 
 function numbered({ branch, operation }: Call) {

@@ -85,15 +85,22 @@ export class Machine {
     const key = `${shape.number} ${moment} ${JSON.stringify(event)}`
     const known = this.#steps.get(key)
     if (known !== undefined) return known
+    const step = this.#stepOf(shape, event, moment)
+    // The search takes it for granted that time moves nothing once the decision is taken.
+    if (!isUndecided(shape) && this.#stepOf(shape, event, 'late').shape !== step.shape)
+      throw new Error(`What follows from ${event.kind} while it is ${shape.spoken} depends on the time.`)
+    this.#steps.set(key, step)
+    return step
+  }
+
+  #stepOf(shape: Shape, event: Event, moment: Moment): Step {
     const answer = this.#pattern.advance(shape.transaction, event, moments[moment])
-    const step = {
+    return {
       shape: this.#shape(answer.transaction),
       calls: answer.commands.flatMap((command) => (command.kind === 'call' ? [command] : [])),
       attempted: answer.transaction.attempts.length > 0,
       idle: answer.refusal !== undefined || answer.repeated === true,
     }
-    this.#steps.set(key, step)
-    return step
   }
 
   /** One of its waits is over, or all back-offs are. */

@@ -1,14 +1,12 @@
-import type { Outcome, Transaction } from 'lockstep/ports'
-import type { Call } from './copy.ts'
-import type { Moment } from './machine.ts'
+import type { Operation, Outcome, Transaction } from 'lockstep/ports'
 
 /** Words of a trace. */
 
-export function spokenCall({ branch, operation }: Pick<Call, 'branch' | 'operation'>): string {
+export function spokenCall({ branch, operation }: { readonly branch: string; readonly operation: Operation }): string {
   return `${operation} of ${branch}`
 }
 
-export function spokenMoment(moment: Moment): string {
+export function spokenMoment(moment: 'early' | 'late'): string {
   return moment === 'late' ? ' (its time has come)' : ''
 }
 

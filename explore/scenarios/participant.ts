@@ -156,35 +156,54 @@ function sortedBy<Value>(record: Readonly<Record<string, Value>>): Record<string
   return Object.fromEntries(Object.entries(record).sort(([left], [right]) => (left < right ? -1 : 1)))
 }
 
+const done: Outcome = { kind: 'done', output: null }
+
+function answer(to: number, text: string, outcome: Outcome = done): Answer {
+  const refusedByBusiness = outcome.kind === 'refused' && text.includes('business')
+  return { to, outcome, text: `${text}: ${spoken(outcome)}`, refusedByBusiness }
+}
+
+function says(code: 'business' | 'closed', to: number): Answer {
+  return answer(to, `action is refused by its ${code === 'business' ? code : 'memory'}`, {
+    kind: 'refused',
+    reason: { code },
+  })
+}
+
+const acts = (to: number): Answer => answer(to, 'action takes effect')
+const repeats = (to: number): Answer => answer(to, 'action changes nothing')
+const reverses = (to: number): Answer => answer(to, 'compensate takes effect')
+const passes = (to: number): Answer => answer(to, 'compensate changes nothing')
+
+const acted: Standing = { ...untouched, ran: { action: 1 } }
+const reversed: Standing = { ...untouched, reversed: true }
+const both: Standing = { ...untouched, ran: { action: 1, compensate: 1 }, reversed: true }
+
 /**
- * A participant without the barrier, whose business knows by itself what it has done for a transaction: repeats change nothing, but
- * an action that comes after its reversal takes effect. Only the coordinator can keep it from coming so late.
+ * A plain URL that keeps the four promises of docs/guarantees.md: it answers a repeat as it did at first, takes a compensation of nothing as
+ * done, refuses the action after that, and remembers a refusal.
  */
-export function participantWithoutBarrier(): Participant {
-  const standings: Standing[] = [
-    untouched,
-    { ...untouched, ran: { action: 1 } },
-    { ...untouched, reversed: true },
-    { ...untouched, ran: { action: 1, compensate: 1 }, reversed: true },
-    { ...untouched, ran: { action: 1 }, reversed: true, fault: 'action took effect after its reversal' },
-  ]
-  const done = (to: number, text: string): Answer => {
-    return { to, outcome: { kind: 'done', output: null }, text: `${text}: done`, refusedByBusiness: false }
-  }
-  const no = (to: number): Answer => {
-    const outcome = { kind: 'refused', reason: { code: 'business' } } as const
-    return { to, outcome, text: 'action refused (business)', refusedByBusiness: true }
-  }
-  const actions = [
-    [done(1, 'action takes effect'), no(0)],
-    [done(1, 'action changes nothing')],
-    [done(4, 'action takes effect'), no(2)],
-    [done(4, 'action takes effect'), no(3)],
-    [],
-  ]
-  const compensations = [2, 3, 2, 3, 4].map((to) => [
-    done(to, to === 3 ? 'compensate takes effect' : 'compensate changes nothing'),
-  ])
+export const participantWithPromises: Participant = tabled(
+  [untouched, acted, untouched, reversed, both],
+  [[acts(1), says('business', 2)], [repeats(1)], [says('closed', 2)], [says('closed', 3)], [says('closed', 4)]],
+  [[passes(3)], [reverses(4)], [passes(3)], [passes(3)], [passes(4)]],
+)
+
+/**
+ * A plain URL that only knows by itself what it has done for a transaction: repeats change nothing, but an action that comes after its
+ * reversal takes effect. Only the coordinator can keep it from coming so late.
+ */
+export const participantWithoutMemory: Participant = tabled(
+  [untouched, acted, reversed, both, { ...acted, reversed: true, fault: 'action took effect after its reversal' }],
+  [[acts(1), says('business', 0)], [repeats(1)], [acts(4), says('business', 2)], [acts(4), says('business', 3)], []],
+  [[passes(2)], [reverses(3)], [passes(2)], [passes(3)], []],
+)
+
+function tabled(
+  standings: readonly Standing[],
+  actions: readonly (readonly Answer[])[],
+  compensations: readonly (readonly Answer[])[],
+): Participant {
   return {
     standings,
     answers: (standing, operation) => (operation === 'action' ? actions : compensations)[standing] ?? [],

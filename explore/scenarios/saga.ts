@@ -3,19 +3,24 @@
  * either instance; the deadline passes at any time.
  *
  * `barrier`: the second action may leave before the first one's result is durable. `output`: it gets the first one's output, and waits for
- * it to be durable. `concurrent`: it waits for nothing. `plain`: it has no barrier. What protects it then is that its reversal keeps quiet
- * until a lost action can no longer arrive; so a request to it is executed once, or lost, and not after its caller has given up, and an owner
- * whose lease is over sends none.
+ * it to be durable. `concurrent`: it waits for nothing. `url`: it has no barrier, but keeps the four promises of docs/guarantees.md. `plain`:
+ * it does not even do that. What protects it then is that its reversal keeps quiet until a lost action can no longer arrive; so a request
+ * to it is executed once, or lost, and not after its caller has given up, and an owner whose lease is over sends none.
  */
 import type { Json } from 'lockstep/ports'
 import { sagaPattern } from 'lockstep/testing'
 import { Copies, type CopyOptions } from '../model/copy.ts'
 import { Machine, turningPointMs } from '../model/machine.ts'
 import { type Parts, Rows, type State, Worlds } from '../model/world.ts'
-import { participantWithBarrier, participantWithoutBarrier, type Standing } from './participant.ts'
+import {
+  participantWithBarrier,
+  participantWithoutMemory,
+  participantWithPromises,
+  type Standing,
+} from './participant.ts'
 import { Participants } from './participants.ts'
 
-export type SecondStep = 'barrier' | 'output' | 'concurrent' | 'plain'
+export type SecondStep = 'barrier' | 'output' | 'concurrent' | 'url' | 'plain'
 
 export interface SagaOptions {
   readonly second: SecondStep
@@ -30,6 +35,7 @@ const seconds: Readonly<Record<SecondStep, Readonly<Record<string, Json>>>> = {
   barrier: { participant: 'bank.credit' },
   output: { participant: 'bank.credit', input: { $output: 'debit', path: '' } },
   concurrent: { participant: 'bank.credit', after: [] },
+  url: { action: 'plain.credit', compensate: 'plain.uncredit' },
   plain: { action: 'plain.credit', compensate: 'plain.uncredit' },
 }
 
@@ -39,11 +45,17 @@ export async function saga({ second, writes, lateAnswers }: SagaOptions): Promis
   const rows = new Rows()
   const worlds = new Worlds<null>()
   const guarded = await participantWithBarrier({ operations, mayRefuse: ['action'] })
-  const plain = { participant: participantWithoutBarrier(), isPlain: true } as const
+  const credits = {
+    barrier: { participant: guarded },
+    output: { participant: guarded },
+    concurrent: { participant: guarded },
+    url: { participant: participantWithPromises },
+    plain: { participant: participantWithoutMemory, isPlain: true },
+  } as const
   const participants = new Participants<null>(
     [
       { name: 'debit', operations, participant: guarded },
-      { name: 'credit', operations, ...(second === 'plain' ? plain : { participant: guarded }) },
+      { name: 'credit', operations, ...credits[second] },
     ],
     worlds,
   )
@@ -73,7 +85,7 @@ export async function saga({ second, writes, lateAnswers }: SagaOptions): Promis
     isEnd: ({ row }) => row.shape.transaction.endedAt !== null,
     mayTimeOut: (world, { branch, operation }) => !isPlain(branch) || !participants.isSent(world, branch, operation),
     mayLeaveLate: ({ branch }) => !isPlain(branch),
-    mayCalm: (world, position) => !participants.isSent(world, names[position] ?? '', 'action'),
+    mayCalm: (world, position) => !isPlain(names[position] ?? '') || !participants.isSent(world, 'credit', 'action'),
   } satisfies Parts<null>['scenario']
   return { copies, rows, scenario, lateAnswers }
 }

@@ -22,6 +22,8 @@ export interface SearchResult {
   readonly states: number
   readonly moves: number
   readonly depth: number
+  /** Different pairs of a row and a world: what is left when all memory is forgotten. Finer bounds must not find more. */
+  readonly facts: number
   /** False when a limit came first. */
   readonly complete: boolean
   /** How many states are ends, by what stands in the row. */
@@ -39,6 +41,7 @@ interface Found {
 }
 
 const askEvery = 1_024
+const worldsMax = 2 ** 32
 
 export class Search<Rest> {
   readonly #parts: Parts<Rest>
@@ -47,6 +50,7 @@ export class Search<Rest> {
   readonly #parents = new Numbers()
   readonly #edges = new Numbers()
   readonly #offsets = new Numbers()
+  readonly #facts = new Set<number>()
   #depth = 0
   #found: Found | null = null
 
@@ -64,6 +68,7 @@ export class Search<Rest> {
       states: this.#states.count,
       moves: this.#edges.length,
       depth: this.#depth,
+      facts: this.#facts.size,
       complete,
       ends: this.#counted(ends),
       violation: this.#found?.violation ?? null,
@@ -113,7 +118,10 @@ export class Search<Rest> {
   #add({ row, current, stale, world }: State<Rest>, from: number): number {
     const before = this.#states.count
     const position = this.#states.add(row.number, current?.number ?? 0, stale?.number ?? 0, world.number)
-    if (position === before) this.#parents.push(from)
+    if (position === before) {
+      this.#parents.push(from)
+      this.#facts.add(row.number * worldsMax + world.number)
+    }
     return position
   }
 

@@ -37,6 +37,7 @@ export const steps: readonly Step[] = [
   vitestStep,
   program('simulator', 'sim/main.ts', ['--smoke'], 2 * minuteMs),
   program('mutants', 'sim/mutants.ts', ['--smoke'], minuteMs),
+  program('explorer', 'explore/main.ts', ['--smoke'], 2 * minuteMs),
   program('crash smoke', 'crash/main.ts', ['--smoke'], 4 * minuteMs),
 ]
 

@@ -49,6 +49,11 @@ export const exceptions: readonly Exception[] = [
     allows: ['process', 'Date', 'every import'],
     reason: 'the command line around the simulator: arguments, the exit code, the time budget and the file of seeds',
   },
+  {
+    path: /^explore\/main\.ts$/,
+    allows: ['process', 'Date', 'every import'],
+    reason: 'the command line around the explorer: arguments, the exit code, the time budget',
+  },
 ]
 
 export const bannedCalls: Rule = (source) => {
@@ -68,7 +73,7 @@ function imports(source: Source, allowed: ReadonlySet<string>): Finding[] {
 
 function isConcerned(path: string): boolean {
   if (isTest(path)) return false
-  if (/^sim\/.*\.ts$/.test(path) || path.startsWith('packages/testkit/src/simulator/')) return true
+  if (/^(?:sim|explore)\/.*\.ts$/.test(path) || path.startsWith('packages/testkit/src/simulator/')) return true
   const place = placeOf(path)
   return place?.package === 'lockstep' && pureAreas.includes(place.area)
 }

@@ -37,6 +37,8 @@ export class Active {
   written: WorkKnown
   /** Characters of the row's two large texts, as far as we have written. */
   size: number
+  /** Somebody from outside has begun or changed it here: more may come soon. What merely came due is not worth a place at hand. */
+  touched = false
   /** When it is woken next, or null. */
   wakeAt: number | null = null
   /** The change that handed the row back; null while we drive it. */

@@ -138,6 +138,7 @@ export class Dispatcher {
       endpoint.failures = 0
       endpoint.opened = 0
       endpoint.lastBackMs = 0
+      endpoint.openUntilMs = 0
       return
     }
     // All that had left before it opened fails as one: a crowd in flight must not open it for as long as so many probes would.

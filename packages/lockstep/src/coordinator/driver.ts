@@ -158,6 +158,7 @@ export class Driver {
     if (this.#draining || this.#isOvertaken(row)) return
     const active = this.#enterOrGiveUp(row)
     if (active === null) return
+    active.touched = true
     if (this.#isOpen(active)) this.#keep(active)
     else this.#forget(active)
   }
@@ -166,6 +167,7 @@ export class Driver {
   adoptAdvanced(row: StoredTransaction, advanced: Advance): void {
     if (this.#isOvertaken(row)) return
     const active = this.#enter(row)
+    active.touched = true
     active.transaction = withOperatorColumns(advanced.transaction, row)
     active.durable = active.transaction
     active.written = { definition: active.transaction.definition, needs: active.transaction.needs }
@@ -200,6 +202,7 @@ export class Driver {
     event: Event,
     audit?: (before: Transaction, after: Transaction) => AuditRow,
   ): Promise<Changed | null> {
+    active.touched = true
     const before = active.transaction
     const advanced = this.#advance(active, event)
     if (advanced.refusal !== undefined || advanced.repeated === true) {
@@ -301,7 +304,8 @@ export class Driver {
   }
 
   #keep(active: Active): void {
-    for (const surplus of this.#atHand.add(active)) this.#forget(surplus)
+    const surplus = active.touched ? this.#atHand.add(active) : [active]
+    for (const one of surplus) this.#forget(one)
   }
 
   #shouldPark(active: Active): boolean {
@@ -390,7 +394,9 @@ export class Driver {
     if (!final && !parked) {
       // Held while a call is still out: who waits is told now.
       if (active.durable.held !== null) this.#parts.onSettled(active.id, this.#snapshot(active))
-      else if (active.durableChange >= active.change && this.#isOpen(active)) this.#keep(active)
+      // Written as ours all the same where the estimate of the store's clock was put back meanwhile: then it is handed over first.
+      else if (active.durableChange >= active.change && this.#isOpen(active))
+        void this.#leaveOpen(active, { urgent: true })
       return
     }
     if (final) void failpoint('coordinator.end.after-durable')

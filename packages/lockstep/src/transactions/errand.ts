@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import type { AttemptRow, Event, Held, Operation } from '../ports/index.ts'
 import { hold } from './age.ts'
 import { type Flight, isDue, pendingMaxMs, retryLater, type Tries, takeoverAttempt, untried } from './tries.ts'
@@ -77,7 +78,7 @@ export function hopeless(errand: Errand, event: OutcomeEvent | NotSentEvent, now
 
 /** Another owner takes the transaction: the call of the old one is not ours any more. */
 export function grounded(errand: Errand): Errand {
-  return { ...errand, flight: null }
+  return mutant('L9-takeover-waits-for-the-dead') ? errand : { ...errand, flight: null }
 }
 
 /** A dead owner may have sent it: that leaves a trace, so that a call that kills its owner cannot loop for ever unseen. */
