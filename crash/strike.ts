@@ -57,7 +57,12 @@ export class Striker {
 
   async #dieAtPoint(victim: Victim, { point, pass }: Of<'point'>): Promise<void> {
     await this.#arm(victim, `${point}=${pass}*exit`)
+    // A claim takes over what others have left behind, so they must leave something.
+    const away =
+      point === 'coordinator.claim.after' ? this.#installation.coordinators.filter((one) => one !== victim) : []
+    for (const one of away) await one.signal('SIGKILL')
     count(this.points, point, await victim.diesWithin(firesWithinMs))
+    for (const one of away) await one.start(null)
   }
 
   /** To arm a process it has to be started anew, and how could that begin but with a kill. */

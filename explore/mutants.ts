@@ -27,18 +27,29 @@ export const mutants: readonly LawMutant[] = [
   { name: 'L9-takeover-waits-for-the-dead', scenario: 'message', bug: 'the same' },
   { name: 'T1-commit-flips-a-rollback', scenario: 'tcc', bug: 'a late commit flips a rollback' },
   { name: 'T2-refused-second-phase-is-done', scenario: 'tcc-defective', bug: 'a refused confirm counts as done' },
+  { name: 'T3-caught-failure-commits', scenario: 'tcc', bug: 'an initiator commits although a try was refused' },
+  { name: 'T5-try-before-registration', scenario: 'tcc', bug: 'a try before its registration is durable' },
   { name: 'P1-rollback-on-own-belief', scenario: 'message', bug: 'a producer rolls back because it believes so' },
   { name: 'P2-any-answer-commits', scenario: 'message', bug: 'any 200 to a check-back commits' },
+  { name: 'P3-silence-rolls-back', scenario: 'message', bug: 'a check-back without an answer rolls back' },
+  { name: 'P6-commit-before-local', scenario: 'message', bug: 'a commit before the local transaction' },
 ]
 
-/** Those of the other rings that cannot show here, and why. */
+/** Those that cannot show here, and why. */
 export const outOfScope: Readonly<Record<string, string>> = {
   'M13-lease-by-local-clock': 'leases have no clock here: every owner may be taken over at any time as it is',
   'L2-id-accepted-after-retention': 'there is one transaction, and no retention',
   'L6-merge-keeps-last-compare': 'the journal is not part of the model: a copy has one write out, and one behind it',
   'L6-merge-forgets-the-first': 'the same',
-  'L7-unknown-commit-is-read': 'the same; and what callers are told meanwhile is no part of a state',
+  'L7-unknown-commit-is-read': 'the same, and what callers are told meanwhile is no part of a state',
+  'L8-merge-forgets-a-branch': 'the same',
+  'L8-decision-forgets-a-branch':
+    'a decision by the other instance is one move: the compare of its version is the store’s',
   'L9-dead-endpoint-spends-limit': 'counts are forgotten, and no step has a limit',
   'L10-old-compensation-done': 'nothing comes to the age of the barrier’s memory',
+  'L10-old-work-goes-on': 'the same',
   'L11-claims-what-it-cannot-call': 'both instances can call everything',
+  'T4-confirm-without-try': 'needs a second bug: nobody commits here before every try was answered',
+  'P4-takeover-forgets-escalations': 'a refused delivery is held here, and told to nobody',
+  'P5-takeover-forgets-delays': 'deliveries have no delay',
 }

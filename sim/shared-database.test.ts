@@ -47,7 +47,7 @@ const runFor = (ms: number) =>
     ms,
     () => {},
   )
-const valueOf = (key: string) => database.read('t').get(key)
+const valueAt = (key: string) => database.read('t').get(key)
 
 async function written(key: string, { handle } = client(key)): Promise<{ commit(): void }> {
   const tx = await handle.begin()
@@ -58,23 +58,23 @@ async function written(key: string, { handle } = client(key)): Promise<{ commit(
 describe('a commit', () => {
   it('is seen by all, and told at once', async () => {
     const tx = await written('a')
-    expect(valueOf('a')).toBeUndefined()
+    expect(valueAt('a')).toBeUndefined()
     tx.commit()
-    expect([valueOf('a'), commits]).toEqual([1, 1])
+    expect([valueAt('a'), commits]).toEqual([1, 1])
   })
 
   it('that is lost on its way leaves nothing', async () => {
     faults = { ...faults, failBefore: 1 }
     const tx = await written('a')
     expect(() => tx.commit()).toThrow(DatabaseUnanswered)
-    expect([valueOf('a'), commits]).toEqual([undefined, 0])
+    expect([valueAt('a'), commits]).toEqual([undefined, 0])
   })
 
   it('whose answer is lost stands', async () => {
     faults = { ...faults, failAfter: 1 }
     const tx = await written('a')
     expect(() => tx.commit()).toThrow(DatabaseUnanswered)
-    expect([valueOf('a'), commits]).toEqual([1, 1])
+    expect([valueAt('a'), commits]).toEqual([1, 1])
   })
 
   it('that is late holds its locks until it lands, or does not', async () => {
@@ -82,11 +82,11 @@ describe('a commit', () => {
     const tx = await written('a')
     expect(() => tx.commit()).toThrow(DatabaseUnanswered)
     const next = client('b').handle.begin()
-    expect(valueOf('a')).toBeUndefined()
+    expect(valueAt('a')).toBeUndefined()
     await runFor(5)
     await next
     expect(commits).toBeLessThanOrEqual(1)
-    expect(valueOf('a')).toBe(commits === 1 ? 1 : undefined)
+    expect(valueAt('a')).toBe(commits === 1 ? 1 : undefined)
   })
 })
 
@@ -98,7 +98,7 @@ describe('a process that dies', () => {
     const next = client('two').handle.begin()
     await runFor(5)
     await next
-    expect(valueOf('a')).toBeUndefined()
+    expect(valueAt('a')).toBeUndefined()
   })
 
   it('is never answered, and does not keep those behind it', async () => {
@@ -136,5 +136,5 @@ it('barrier rows are forgotten by their age, and by nothing else', async () => {
   await database.forgetBefore(0)
   expect(database.writerOf(key)).toBe('try')
   await database.forgetBefore(50)
-  expect([database.writerOf(key), valueOf('a')]).toEqual([null, 1])
+  expect([database.writerOf(key), valueAt('a')]).toEqual([null, 1])
 })

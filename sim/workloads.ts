@@ -87,18 +87,31 @@ const quirksOf = (seed: number) => ({
 const allButTheLastForOne: Settings['reach'] = (coordinator, services) =>
   coordinator === 1 ? services.slice(0, -1) : services
 
-const usualTcc = {
-  ...{ reach: everywhere, retention: kept, barrierRetentionMs, intake: 200 },
-  ...{ shops: 2, operations: 24, amountMax: 400, careless: 0, bankProcesses: 2, awayMaxMs: 8_000 },
-  operates: { rate: 0.1, actions: ['retry'] },
+const usualSettings = {
+  reach: everywhere,
+  retention: kept,
+  barrierRetentionMs,
+  intake: 200,
   forgetsAfterMs: null,
 } as const
 
-const usualMessage = {
-  ...{ reach: everywhere, retention: kept, barrierRetentionMs, intake: 200 },
-  ...{ receivers: 2, operations: 24, awayMaxMs: 8_000 },
+const usualTcc = {
+  ...usualSettings,
+  shops: 2,
+  operations: 24,
+  amountMax: 400,
+  careless: 0,
+  bankProcesses: 2,
+  awayMaxMs: 8_000,
   operates: { rate: 0.1, actions: ['retry'] },
-  forgetsAfterMs: null,
+} as const
+
+const usualMessage = {
+  ...usualSettings,
+  receivers: 2,
+  operations: 24,
+  awayMaxMs: 8_000,
+  operates: { rate: 0.1, actions: ['retry'] },
 } as const
 
 /** Somebody is away for longer than anybody remembers. Nobody's clock is set anew: an hour is longer than all of it. */
@@ -155,7 +168,7 @@ export const workloads: readonly Workload[] = [
       coordinators: 1 + (seed % 3),
       banks: 2,
       intake: 8,
-      operates: { rate: 0.6, actions: ['retry', 'skip', 'force-commit', 'force-rollback'] },
+      operates: { rate: 0.6, actions: everything },
       adjust: asDrawn,
     }),
   ),

@@ -145,7 +145,8 @@ class Sending {
   /** The row is there: the begin answers its durable status. */
   #begins({ shape }: Row, turn: Turn): Steps {
     if (shape.transaction.status !== 'prepared') return []
-    return [this.#goes(turn, 'begun', { text: 'the producer begins, and is answered prepared' })]
+    const hasty = mutant('P6-commit-before-local') ? { asks: 'commit' as const } : {}
+    return [this.#goes(turn, 'begun', { text: 'the producer begins, and is answered prepared', ...hasty })]
   }
 
   #goesOn(turn: Turn, place: Exclude<Place, 'idle'>): Steps {

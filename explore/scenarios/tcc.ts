@@ -6,7 +6,7 @@
  * Where participants are defective, their confirm or cancel refuses too, and then the transaction may be held for it.
  */
 import type { Event } from 'lockstep/ports'
-import { tccPattern } from 'lockstep/testing'
+import { mutant, tccPattern } from 'lockstep/testing'
 import { Copies, type CopyOptions } from '../model/copy.ts'
 import { Machine, turningPointMs } from '../model/machine.ts'
 import {
@@ -142,7 +142,7 @@ class Initiator {
 
   /** A registration is answered once it is durable; then the try leaves. */
   #hearsOfRegistration(turn: Turn, branch: Name): Steps {
-    if (!registeredIn(turn.row).includes(branch)) return []
+    if (!registeredIn(turn.row).includes(branch) && !mutant('T5-try-before-registration')) return []
     const world = this.#participants.send(turn.world, { branch, operation: 'try' })
     return [this.#goes({ ...turn, world }, `tries ${branch}`, { text: `${branch} is registered; its try leaves` })]
   }
@@ -152,9 +152,10 @@ class Initiator {
     return runs.flatMap(({ world, outcome, text }) => {
       const heard = { ...turn, world }
       const told = `${text}; the initiator hears it, and`
-      if (outcome.kind === 'refused')
+      const isCaught = outcome.kind === 'refused' && mutant('T3-caught-failure-commits')
+      if (outcome.kind === 'refused' && !isCaught)
         return [this.#goes(heard, 'idle', { asks: 'rollback', text: `${told} asks for rollback` })]
-      if (outcome.kind !== 'done') return []
+      if (outcome.kind !== 'done' && !isCaught) return []
       return branch === 'seat'
         ? [this.#goes(heard, 'registers room', { asks: 'room', text: `${told} registers room` })]
         : [this.#goes(heard, 'idle', { asks: 'commit', text: `${told} asks for commit` })]

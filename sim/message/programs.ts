@@ -4,20 +4,15 @@ import { type Branch, checkBack, type EscalationPayload, participant, refuse } f
 import type { MemoryTransaction } from 'lockstep/memory-database'
 import type { CheckBackDefinition, Outcome, ParticipantDefinition } from 'lockstep/ports'
 import { mutant } from 'lockstep/testing'
+import { anySchema } from '../any-schema.ts'
 import { leaveEffect } from '../effect-log.ts'
 import type { DatabaseClient, SharedDatabase } from '../shared-database.ts'
 import type { AwardInput, Order } from './order.ts'
 
-function anything<T>() {
-  return {
-    '~standard': { version: 1, vendor: 'sim', validate: (value: unknown) => ({ value: value as T }) },
-  } as const
-}
-
 /** `<service>.award`: takes a message in, once. */
 export function receiverOf(service: string, database: DatabaseClient, isIll: () => boolean): ParticipantDefinition {
   return participant(`${service}.award`, {
-    input: anything<AwardInput>(),
+    input: anySchema<AwardInput>(),
     deliver: (input, branch) =>
       branch.transact(database, async (tx) => {
         if (input.refuse || (input.stubborn && isIll())) refuse({ code: 'no-such-member' })
@@ -29,7 +24,7 @@ export function receiverOf(service: string, database: DatabaseClient, isIll: () 
 /** `<service>.undo`: reverses the business of a message that a receiver has refused. */
 export function undoerOf(service: string, database: DatabaseClient): ParticipantDefinition {
   return participant(`${service}.undo`, {
-    input: anything<EscalationPayload>(),
+    input: anySchema<EscalationPayload>(),
     deliver: (input, branch) =>
       branch.transact(database, async (tx) =>
         leave(tx as MemoryTransaction, branch, { undoes: input.transaction, delivery: input.delivery }),

@@ -4,6 +4,7 @@
  */
 import { type Branch, type Json, type ParticipantDefinition, participant, refuse } from 'lockstep'
 import { type MemoryDatabase, type MemoryTransaction, memoryDatabase } from 'lockstep/memory-database'
+import { anySchema } from '../any-schema.ts'
 
 export interface TransferInput {
   readonly account: string
@@ -19,18 +20,6 @@ export interface Bank {
 }
 
 export const openingBalance = 1_000
-
-interface AnySchema<T> {
-  readonly '~standard': {
-    readonly version: 1
-    readonly vendor: string
-    readonly validate: (value: unknown) => { value: T }
-  }
-}
-
-const transferInput: AnySchema<TransferInput> = {
-  '~standard': { version: 1, vendor: 'sim', validate: (value) => ({ value: value as TransferInput }) },
-}
 
 export interface BankParts {
   readonly name: string
@@ -55,7 +44,7 @@ function withBarrier(name: string, database: MemoryDatabase, sign: number): Part
       move(tx as MemoryTransaction, { input, branch, delta: sign * direction * input.amount }),
     )
   return participant(name, {
-    input: transferInput,
+    input: anySchema<TransferInput>(),
     action: (input, branch) => run(input, branch, 1),
     compensate: (input, branch) => run(input, branch, -1),
   })
@@ -77,7 +66,7 @@ function plain(name: string, database: MemoryDatabase, sign: number): Participan
     }
   }
   return participant(name, {
-    input: transferInput,
+    input: anySchema<TransferInput>(),
     barrier: false,
     action: (input, branch) => run(input, branch, 1),
     compensate: (input, branch) => run(input, branch, -1),

@@ -5,6 +5,7 @@
 import { type Branch, type LaterBranch, type Participant, participant, refuse } from 'lockstep'
 import type { MemoryTransaction } from 'lockstep/memory-database'
 import type { Operation } from 'lockstep/ports'
+import { anySchema } from '../any-schema.ts'
 import { leaveEffect } from '../effect-log.ts'
 import type { DatabaseClient } from '../shared-database.ts'
 
@@ -41,14 +42,6 @@ export function prepareAccounts(tx: MemoryTransaction): void {
   }
 }
 
-const moveInput = {
-  '~standard': {
-    version: 1,
-    vendor: 'sim',
-    validate: (value: unknown) => ({ value: value as MoveInput }),
-  },
-} as const
-
 interface Output {
   readonly receipt: string
 }
@@ -69,7 +62,7 @@ export function moversOf(bank: string, database: DatabaseClient, isIll: () => bo
         return move(input, branch, tx)
       })
     return participant(`${bank}.${direction}`, {
-      input: moveInput as StandardMove,
+      input: anySchema<MoveInput>(),
       try: (input, branch) =>
         branch.transact(database, async (tx) => {
           if (input.refuse) refuse({ code: 'account-closed' })
@@ -79,14 +72,6 @@ export function moversOf(bank: string, database: DatabaseClient, isIll: () => bo
       cancel: later,
     }) as Mover
   })
-}
-
-type StandardMove = {
-  readonly '~standard': {
-    readonly version: 1
-    readonly vendor: string
-    readonly validate: (value: unknown) => { value: MoveInput }
-  }
 }
 
 interface Movement {

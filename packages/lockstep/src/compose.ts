@@ -133,6 +133,8 @@ export interface ConnectOptions extends ServiceOptions {
   readonly patience?: Duration
   /** PEM of the authority that signed the coordinator's certificate. */
   readonly ca?: string
+  /** Sockets to the coordinator, 128 unless given, and as many for calls that wait for an end. */
+  readonly connectionsMax?: number
 }
 
 /** A coordinator elsewhere, with the methods of the embedded one. */
@@ -155,15 +157,11 @@ export interface RemoteCoordinator extends Coordination, Initiator<Branch> {
  * await coordinator.tcc({ id: 'trip-7' }, (t) => t.try(seats.hold, { flight: 'LH1', seat: '4A' }))
  */
 export function connect(url: string, options: ConnectOptions = {}): RemoteCoordinator {
-  const { environment = nodeEnvironment, key, headers, patience, ca } = options
-  const coordination = remoteCoordination({
-    url,
-    environment,
-    ...(key === undefined ? {} : { key }),
-    ...(headers === undefined ? {} : { headers }),
-    ...(patience === undefined ? {} : { patience }),
-    ...(ca === undefined ? {} : { ca }),
-  })
+  const { environment = nodeEnvironment, key, headers, patience, ca, connectionsMax } = options
+  const given = Object.entries({ key, headers, patience, ca, connectionsMax }).filter(
+    ([, value]) => value !== undefined,
+  )
+  const coordination = remoteCoordination({ url, environment, ...Object.fromEntries(given) })
   const transport = transportOf(options)
   return {
     ...coordination,

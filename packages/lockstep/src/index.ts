@@ -28,24 +28,48 @@ export {
   type Participant,
   type ParticipantKind,
   type ParticipantOptions,
+  type ParticipantReference,
   participant,
+  participantAt,
   refuse,
   type TccParticipant,
 } from './participant/index.ts'
-export type { Alert, Alerts, Json, Logger, Outcome, ParticipantDefinition, TransactionStore } from './ports/index.ts'
+export type {
+  Alert,
+  AlertKind,
+  Alerts,
+  CheckBackDefinition,
+  Json,
+  Logger,
+  Outcome,
+  ParticipantDefinition,
+  TransactionStore,
+} from './ports/index.ts'
 export type {
   ActionRequest,
   BeginAnswer,
   BeginBody,
   BranchBegin,
   Coordination,
+  Duration,
   TransactionBody,
   TransactionListBody,
+  WaitOptions,
 } from './protocol/index.ts'
+export type { Decided, Initiated } from './transactions/initiating.ts'
 export type { Initiator } from './transactions/initiator.ts'
-export type { EscalationPayload, SendOptions } from './transactions/message/half-message.ts'
-export type { SendOutcome } from './transactions/message/send.ts'
-export type { Runnable, RunOptions, RunOutcome } from './transactions/run.ts'
+export {
+  type AddressedDelivery,
+  type Deliverable,
+  type DeliveryOptions,
+  deliveryTo,
+  type EscalationPayload,
+  type Receiver,
+  type SendOptions,
+} from './transactions/message/half-message.ts'
+export type { LocalWork } from './transactions/message/send.ts'
+export type { BeginOptions, Runnable, RunOptions, RunOutcome } from './transactions/run.ts'
 export { type RunnableSaga, type SagaBuilder, saga } from './transactions/saga/index.ts'
-export type { TccOptions, TccOutcome, TccScope } from './transactions/tcc/initiate.ts'
+export type { TccOptions } from './transactions/tcc/initiate.ts'
+export type { TccScope, Triable, TryOptions } from './transactions/tcc/trials.ts'
 export { nodeListener, type ServiceSettings } from './transports/index.ts'

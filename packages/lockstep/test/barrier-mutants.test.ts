@@ -4,12 +4,18 @@ import { z } from 'zod'
 import { memoryBarrier, memoryDatabase } from '../src/adapters/memory-database.ts'
 import { nodeEnvironment } from '../src/environment/node.ts'
 import { checkBack } from '../src/participant/check-back.ts'
-import { isClosed, localBranch } from '../src/participant/local-branch.ts'
+import { localBranch } from '../src/participant/local-branch.ts'
 import { participant } from '../src/participant/participant.ts'
 import type { Operation, Outcome } from '../src/ports/index.ts'
-import { silentLogger } from '../src/ports/index.ts'
+import { silentLogger, verdictOf } from '../src/ports/index.ts'
 import { armMutant } from '../src/testing/mutant.armed.ts'
 import { call, surroundings } from './barrier-call.ts'
+
+/** The tombstone was there first. */
+const isClosed = (error: unknown) => {
+  const verdict = verdictOf(error)
+  return verdict?.kind === 'refused' && JSON.stringify(verdict.reason) === '{"code":"closed"}'
+}
 
 afterEach(() => armMutant(null))
 

@@ -1,13 +1,13 @@
 import { messageOf } from '../errors.ts'
 import type { Alert, Environment, Logger, Timer } from '../ports/index.ts'
 
-export type Delivery =
+export type Posted =
   | { readonly received: true }
   | { readonly received: false; readonly error: string; readonly retryAfterMs?: number }
 
 export interface CourierParts {
   /** One try. */
-  readonly deliver: (alert: Alert) => Promise<Delivery>
+  readonly deliver: (numbered: { readonly alert: Alert; readonly sequence: number }) => Promise<Posted>
   readonly environment: Pick<Environment, 'timers' | 'random'>
   readonly logger: Logger
   /** Names the receiver in the log. A path may hold a secret, so it is the origin alone. */
@@ -16,7 +16,8 @@ export interface CourierParts {
   readonly queueMax: number
 }
 
-const triesMax = 5
+/** With pauses of up to a minute that is about ten minutes: a receiver may be restarted, an alert is raised only once. */
+const triesMax = 16
 const firstPauseMs = 1_000
 const pauseMaxMs = 60_000
 /** Drops of a full queue are told together, or a flood of alerts would become a flood of lines. */
@@ -34,6 +35,7 @@ export class Courier {
   readonly #queue: Alert[] = []
   readonly #pauses = new Set<() => void>()
   #carrying = 0
+  #sequence = 0
   #dropped = 0
   #overflow = 0
   #telling: Timer | null = null
@@ -73,8 +75,10 @@ export class Courier {
   }
 
   async #carry(alert: Alert): Promise<void> {
+    this.#sequence += 1
+    const numbered = { alert, sequence: this.#sequence }
     for (let tries = 1; ; tries++) {
-      const delivery = await this.#parts.deliver(alert).catch((error: unknown) => failed(error))
+      const delivery = await this.#parts.deliver(numbered).catch((error: unknown) => failed(error))
       if (delivery.received) return
       if (tries === triesMax || this.#state === 'closing') return this.#giveUp(alert, delivery.error, tries)
       await this.#pause(this.#pauseMs(tries, delivery.retryAfterMs))
@@ -82,7 +86,7 @@ export class Courier {
   }
 
   #pauseMs(tries: number, retryAfterMs = 0): number {
-    const ceilingMs = firstPauseMs * 2 ** (tries - 1)
+    const ceilingMs = Math.min(pauseMaxMs, firstPauseMs * 2 ** (tries - 1))
     const jitteredMs = Math.ceil(ceilingMs * this.#parts.environment.random.fraction('alert back-off'))
     return Math.max(jitteredMs, Math.min(retryAfterMs, pauseMaxMs))
   }
@@ -136,6 +140,6 @@ export class Courier {
   }
 }
 
-function failed(error: unknown): Delivery {
+function failed(error: unknown): Posted {
   return { received: false, error: messageOf(error) }
 }

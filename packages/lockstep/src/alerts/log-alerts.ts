@@ -4,7 +4,7 @@ const words: Readonly<Record<AlertKind, string>> = {
   old: 'a transaction has been unfinished for long',
   undecided: 'nobody has decided a transaction for long',
   held: 'a transaction is held: a person must look',
-  'delivery-stuck': 'a delivery is refused, or cannot be made',
+  'branch-stuck': 'one branch of a transaction is refused, or cannot be called',
 }
 
 /** One warning in the log per alert; never a payload. */

@@ -4,12 +4,18 @@ import type { Alert, Environment } from '../ports/index.ts'
 import { headerNames } from '../protocol/index.ts'
 import { retryAfterMs } from '../transports/http/retry-after.ts'
 import { type SigningKey, signatureHeader, webhookId } from '../transports/http/signature.ts'
-import type { Delivery } from './courier.ts'
+import type { Posted } from './courier.ts'
 
 export interface Hook {
   readonly dispatcher: Dispatcher
   readonly path: string
   readonly keys: readonly SigningKey[]
+}
+
+/** Two alerts of one transaction may be raised in the same millisecond: their number tells them apart. */
+export interface Numbered {
+  readonly alert: Alert
+  readonly sequence: number
 }
 
 const answerWithinMs = 10_000
@@ -18,13 +24,13 @@ const answerBytesMax = 16_384
 
 /** One try. Any 2xx is taken as received, whatever its body; no redirect is followed. */
 export async function post(
-  alert: Alert,
+  { alert, sequence }: Numbered,
   { dispatcher, path, keys }: Hook,
   { clock, timers }: Pick<Environment, 'clock' | 'timers'>,
-): Promise<Delivery> {
+): Promise<Posted> {
   const { kind, id, pattern, status, at, reason, detail } = alert
   const body = JSON.stringify({ kind, id, pattern, status, at: new Date(at).toISOString(), reason, detail })
-  const headers = ['content-type', 'application/json', ...signed(alert, body, keys, clock.now())]
+  const headers = ['content-type', 'application/json', ...signed({ alert, sequence }, body, keys, clock.now())]
   const request = { method: 'POST', path, headers, body, timeoutMs: answerWithinMs, answerBytesMax } as const
   const answer = await exchange(dispatcher, request, timers)
   if (answer.kind === 'unanswered') return { received: false, error: answer.error }
@@ -37,9 +43,9 @@ export async function post(
 }
 
 /** The id is the same at every try, so that a receiver knows what it has had; the time is that of the try. */
-function signed(alert: Alert, body: string, keys: readonly SigningKey[], nowMs: number): string[] {
+function signed({ alert, sequence }: Numbered, body: string, keys: readonly SigningKey[], nowMs: number): string[] {
   if (keys.length === 0) return []
-  const id = webhookId(alert.id, alert.kind, String(alert.at))
+  const id = webhookId(alert.id, `${alert.kind}.${sequence}`, String(alert.at))
   const timestamp = String(Math.floor(nowMs / 1_000))
   return [
     headerNames.webhookId,

@@ -15,6 +15,7 @@ function hurrying(haste: (delayMs: number) => number): Environment {
 }
 const hurried = hurrying((delayMs) => (delayMs === 10_000 ? 1 : 100))
 const hurriedLimits = hurrying(() => 50)
+const hurriedPauses = hurrying((delayMs) => (delayMs === 10_000 ? 1 : 10_000))
 
 interface Received {
   readonly url: string
@@ -138,17 +139,17 @@ describe('an alert', () => {
     answer = () => {}
     open({ environment: hurriedLimits }).raise(alert())
     await expect.poll(() => lines.map(({ fields }) => fields['error']), { timeout: 10_000 }).toHaveLength(1)
-    expect([received.length, lines[0]?.fields['error']]).toEqual([5, 'no answer within 10000 ms'])
+    expect([received.length, lines[0]?.fields['error']]).toEqual([16, 'no answer within 10000 ms'])
   })
 
-  it('that is never taken is given up after five tries, with a line that counts', async () => {
+  it('that is never taken is given up after sixteen tries, with a line that counts', async () => {
     answer = answers(500)
-    open().raise(alert('a'))
+    open({ environment: hurriedPauses }).raise(alert('a'))
     await expect.poll(() => lines).toHaveLength(1)
-    open().raise(alert('b'))
+    open({ environment: hurriedPauses }).raise(alert('b'))
     alerts?.raise(alert('c'))
     await expect.poll(() => lines).toHaveLength(3)
-    expect(received).toHaveLength(15)
+    expect(received).toHaveLength(48)
     expect(lines[0]).toEqual({
       fields: {
         id: 'a',
@@ -157,7 +158,7 @@ describe('an alert', () => {
         kind: 'held',
         url,
         error: 'HTTP 500',
-        tries: 5,
+        tries: 16,
         dropped: 1,
       },
       message: 'an alert was not delivered and is given up',

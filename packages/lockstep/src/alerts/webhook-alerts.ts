@@ -29,7 +29,7 @@ const atOnceMax = 4
 /**
  * Posts each alert as JSON, with Standard Webhooks headers when there is a secret.
  *
- * **Guarantees** at most five tries with back-off for each alert, all of them with the same `webhook-id`, and a line in the log for what
+ * **Guarantees** tries with back-off for about ten minutes, all of them with the same `webhook-id`, and a line in the log for what
  * was not delivered.
  * **Does not guarantee** delivery, nor the order, nor that an alert comes only once: an answer may be lost. What an alert is about is
  * durable, and `list` with `held` tells it again.
@@ -53,7 +53,7 @@ export function webhookAlerts({ url, secret, environment, logger, queueMax }: We
   })
   const hook: Hook = { dispatcher: pool, path: target.pathname + target.search, keys }
   const courier = new Courier({
-    deliver: (alert) => post(alert, hook, environment),
+    deliver: (numbered) => post(numbered, hook, environment),
     environment,
     logger,
     to: target.origin,

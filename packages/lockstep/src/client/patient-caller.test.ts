@@ -36,6 +36,7 @@ function world(steps: readonly Step[], options: { readonly patienceMs?: number; 
   const caller = new PatientCaller({
     address: { origin: 'http://lockstep.test', base: '', headers: [] },
     dispatcher: { dispatch } as unknown as Dispatcher,
+    waiting: { dispatch } as unknown as Dispatcher,
     environment: time.environment,
     patienceMs: options.patienceMs ?? 10_000,
     answerBytesMax: 1_000,

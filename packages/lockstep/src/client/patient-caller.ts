@@ -10,6 +10,8 @@ import type { Trouble } from './trouble.ts'
 export interface CallerParts {
   readonly address: Address
   readonly dispatcher: Dispatcher
+  /** For calls that ask the coordinator to wait: however many there are, they keep no decision from leaving. */
+  readonly waiting: Dispatcher
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'random'>
   /** How long trouble may last before the call gives up. */
   readonly patienceMs: number
@@ -66,7 +68,7 @@ export class PatientCaller {
 
   async #try<T>(call: RemoteCall<T>, story: Story): Promise<{ readonly value: T } | Trouble> {
     story.tries += 1
-    const { address, dispatcher, environment, answerBytesMax } = this.#parts
+    const { address, environment, answerBytesMax } = this.#parts
     const spentMs = Math.floor(environment.clock.monotonicMs() - story.startedMs)
     const waitMs = story.tries === 1 ? call.waitMs : Math.max(0, call.waitMs - spentMs)
     const { path, body = null, headers = [] } = call.request(waitMs)
@@ -79,7 +81,8 @@ export class PatientCaller {
       timeoutMs: waitMs + answerWithinMs,
       answerBytesMax,
     }
-    return resultOf(call, await exchange(dispatcher, request, environment.timers))
+    const { dispatcher, waiting } = this.#parts
+    return resultOf(call, await exchange(waitMs > 0 ? waiting : dispatcher, request, environment.timers))
   }
 
   /** Null when it is not worth, or not safe, to try again. */

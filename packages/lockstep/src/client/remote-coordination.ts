@@ -12,7 +12,7 @@ export interface RemoteCoordinationOptions extends AddressSettings {
   readonly patience?: Duration
   /** PEM of the authority that signed the coordinator's certificate. */
   readonly ca?: string
-  /** Sockets to the coordinator, 128 unless given; more calls wait their turn. A call that waits for an end holds one. */
+  /** Sockets to the coordinator, 128 unless given, and as many for calls that wait for an end; more calls wait their turn. */
   readonly connectionsMax?: number
   /** The longest answer that is read, 16 MiB unless given. */
   readonly answerBytesMax?: number
@@ -43,8 +43,10 @@ export function remoteCoordination(options: RemoteCoordinationOptions): RemoteCo
   const address = readAddress(options)
   const patienceMs = durationMs(patience, 'patience')
   const answerBytesMax = positive('answerBytesMax', options.answerBytesMax ?? 16_777_216)
-  const pool = openPool(address.origin, positive('connectionsMax', options.connectionsMax ?? 128), options.ca)
-  const caller = new PatientCaller({ address, dispatcher: pool, environment, patienceMs, answerBytesMax })
+  const connections = positive('connectionsMax', options.connectionsMax ?? 128)
+  const dispatcher = openPool(address.origin, connections, options.ca)
+  const waiting = openPool(address.origin, connections, options.ca)
+  const caller = new PatientCaller({ address, dispatcher, waiting, environment, patienceMs, answerBytesMax })
   // Async, so that what is refused before it is sent rejects like everything else.
   return {
     begin: async (body, { traceparent } = {}) => caller.ask(beginCall(body, traceparent)),
@@ -55,7 +57,8 @@ export function remoteCoordination(options: RemoteCoordinationOptions): RemoteCo
     act: async (id, request) => caller.ask(actCall(id, request)),
     async close() {
       caller.close()
-      await pool.destroy(new Error('the client was closed'))
+      const closed = new Error('the client was closed')
+      await Promise.all([dispatcher.destroy(closed), waiting.destroy(closed)])
     },
   }
 }

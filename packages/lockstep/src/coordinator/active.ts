@@ -2,12 +2,12 @@ import type { Command, Held, StoredTransaction, Transaction } from '../ports/ind
 import { fromRow, type WorkKnown } from './stored-form.ts'
 
 /** What goes out of this instance and comes back with an event. */
-export type Errand = Extract<Command, { kind: 'call' | 'begin' }>
+export type Outgoing = Extract<Command, { kind: 'call' | 'begin' }>
 export type AlertCommand = Extract<Command, { kind: 'alert' }>
 
 /** A command that waits for something to become durable. */
 export interface BlockedCommand {
-  readonly command: Errand
+  readonly command: Outgoing
   /** The change that must be durable first. */
   readonly change: number
 }

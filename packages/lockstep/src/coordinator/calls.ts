@@ -1,5 +1,5 @@
 import type { Command, Environment, Event, LinkedBody, Transaction } from '../ports/index.ts'
-import type { Active, Errand } from './active.ts'
+import type { Active, Outgoing } from './active.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { isJustified } from './justified.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -26,7 +26,7 @@ export class Calls {
     this.#parts = parts
   }
 
-  submit(active: Active, command: Errand): void {
+  submit(active: Active, command: Outgoing): void {
     active.calls += 1
     if (isJustified(active, command, active.change)) this.#launch(active, command)
     else active.blocked.push({ command, change: active.change })
@@ -42,7 +42,7 @@ export class Calls {
     }
   }
 
-  #launch(active: Active, command: Errand): void {
+  #launch(active: Active, command: Outgoing): void {
     if (command.kind === 'call') this.#call(active, command)
     else void this.#begin(active, command)
   }

@@ -18,6 +18,7 @@ import type {
   TransactionStore,
   Transport,
 } from '../ports/index.ts'
+import { canonicalJson } from '../protocol/canonical-json.ts'
 import { isObject } from '../protocol/checker.ts'
 import type {
   ActionRequest,
@@ -195,6 +196,8 @@ export class Coordinator implements Coordination {
       const message = 'The body must be a JSON object.'
       throw new LockstepError('LOCKSTEP_INVALID_REQUEST', { message, issues: [{ path: '', message }] })
     }
+    // What JSON would change or drop on its way is refused here as in a begin.
+    canonicalJson(branch)
     return this.#driver.machineOf(pattern).planBranch(branch, this.#parts.targets)
   }
 
@@ -367,7 +370,7 @@ export class Coordinator implements Coordination {
     const id = `linked-${environment.sha256(`${from.id} ${branch}`).slice(0, 40)}`
     try {
       const read = readBegin({ ...linked, id }, { machines, targets, sha256: environment.sha256 })
-      const result = await this.#intake.insert(this.#intake.decidedRow(read, null))
+      const result = await this.#intake.insertDecided(read)
       if (result.kind === 'invalid') return result.message
       if (result.kind !== 'exists' || result.row.contentHash === read.contentHash) return null
       return `the id ${id} belongs to another transaction`

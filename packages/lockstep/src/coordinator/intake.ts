@@ -1,11 +1,11 @@
 import { failpoint } from '#failpoint'
 import { LockstepError } from '../errors.ts'
-import type { Entry, EntryResult, Plan } from '../ports/index.ts'
+import type { Entry, EntryResult, Event, Plan } from '../ports/index.ts'
 import type { ReadBegin } from './begin-body.ts'
 import type { Driver } from './driver.ts'
 import type { Journal } from './journal.ts'
 import type { StoreClock } from './store-clock.ts'
-import { initialState } from './stored-form.ts'
+import { initialState, toProgress, toTransaction } from './stored-form.ts'
 
 export type NewRow = Extract<Entry, { kind: 'insert' }>['row']
 
@@ -69,13 +69,13 @@ export class Intake {
   }
 
   /** Drives what has become durable, also when its caller was told `unknown` meanwhile. */
-  async insert(row: NewRow): Promise<EntryResult> {
+  async insert(row: NewRow, event: Event = { kind: 'woke' }): Promise<EntryResult> {
     const result = await this.#parts.journal.write({ kind: 'insert', row })
     await failpoint('coordinator.begin.after-durable')
     // A repeated insert may be answered after somebody has claimed the row: it is begun, and it is not ours.
     if (result.kind !== 'applied' || result.row.epoch !== firstEpoch) return result
     const stored = { ...row, ...result.row, expired: false }
-    if (row.owner !== null) this.#parts.driver.adopt(stored, { kind: 'woke' })
+    if (row.owner !== null) this.#parts.driver.adopt(stored, event)
     else this.#parts.driver.keepAtHand(stored)
     return result
   }
@@ -107,9 +107,18 @@ export class Intake {
     }
   }
 
-  /** A transaction whose decision was taken with its begin: it starts to commit at once. */
-  decidedRow(read: Omit<ReadBegin, 'waitMs'>, traceparent: string | null): NewRow {
-    return this.newRow({ ...read, plan: { ...read.plan, status: 'committing', restsMs: null } }, traceparent)
+  /** A transaction that is decided with its begin: one row, as the machine leaves it after the decision. */
+  insertDecided(read: Omit<ReadBegin, 'waitMs'>): Promise<EntryResult> {
+    const { driver, storeClock, instance, canCall } = this.#parts
+    const row = this.newRow(read, null)
+    const begun = toTransaction({ ...row, epoch: firstEpoch, version: 1, expired: false })
+    const { transaction } = driver.advance(begun, { kind: 'decide', decision: 'commit' })
+    const now = storeClock.now()
+    const owner = canCall(transaction.needs) ? instance : null
+    const { progress } = toProgress(transaction, { owner, now, spilled: 0 })
+    const decided = { ...row, ...progress, needs: transaction.needs, nextAt: now }
+    // No call has left before the row was durable: what the machine has marked as sent is sent with the claim.
+    return this.insert(decided, { kind: 'woke', claim: { takeover: false } })
   }
 
   /** The rollback of an id that was never begun: whoever begins it later is refused. */

@@ -1,6 +1,6 @@
 import { mutant } from '#mutant'
 import type { Status } from '../ports/index.ts'
-import type { Errand } from './active.ts'
+import type { Outgoing } from './active.ts'
 
 /** How far the store is with a transaction that runs ahead in memory. */
 export interface Durability {
@@ -16,7 +16,7 @@ export interface Durability {
  * Law 1: whether what `change` has asked for may leave now. `state` waits for that very change; `status` only for the decision, whatever
  * else is still on its way to the row.
  */
-export function isJustified(durability: Durability, command: Errand, change: number): boolean {
+export function isJustified(durability: Durability, command: Outgoing, change: number): boolean {
   const { durableChange, takenOverAt, durable, transaction } = durability
   if (durableChange < takenOverAt) return false
   if (command.kind === 'begin') return durableChange >= change

@@ -69,7 +69,8 @@ export function checkBack<const Service extends string, Input = Json, Parsed = J
   return {
     name: service,
     kind: 'check-back',
-    barrier: true,
+    // A check of its own need not know of the barrier at all.
+    barrier: options.check === undefined,
     operations: ['check'],
     async run(operation, input, call, surroundings) {
       if (operation !== 'check') return undecided(`The check-back of ${service} answers check, not ${operation}.`)

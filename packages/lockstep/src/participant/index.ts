@@ -5,17 +5,18 @@ export type { CheckBack, CheckBackOptions, CustomCheck, PoolCheck } from './chec
 export { checkBack } from './check-back.ts'
 export type { Sent } from './json-output.ts'
 export type {
-  ActionOptions,
+  ActionOperations,
   ActionParticipant,
-  DeliveryOptions,
+  DeliveryOperations,
   DeliveryParticipant,
   Participant,
   ParticipantKind,
   ParticipantOptions,
-  TccOptions,
+  TccOperations,
   TccParticipant,
 } from './kinds.ts'
 export type { LocalBranch, LocalBranchOptions } from './local-branch.ts'
-export { isClosed, localBranch } from './local-branch.ts'
+export { localBranch } from './local-branch.ts'
 export { participant } from './participant.ts'
+export { type ParticipantReference, participantAt } from './participant-at.ts'
 export { askAgain, refuse } from './refuse.ts'

@@ -51,14 +51,14 @@ interface CommonOptions<Input, Parsed, Result, Shown> {
   readonly barrier?: boolean
 }
 
-export interface ActionOptions<Input, Parsed, Result, Shown> extends CommonOptions<Input, Parsed, Result, Shown> {
+export interface ActionOperations<Input, Parsed, Result, Shown> extends CommonOptions<Input, Parsed, Result, Shown> {
   /** The work. Return what `branch.transact` gives. */
   readonly action: Forward<Parsed, Result>
   /** Undoes the work. Called with the action's input, also when the action may never have run. */
   readonly compensate?: Later<Parsed, Result>
 }
 
-export interface TccOptions<Input, Parsed, Result, Shown> extends CommonOptions<Input, Parsed, Result, Shown> {
+export interface TccOperations<Input, Parsed, Result, Shown> extends CommonOptions<Input, Parsed, Result, Shown> {
   /** Reserves what confirm will take, so that confirm cannot fail for want of it. Return what `branch.transact` gives. */
   readonly try: Forward<Parsed, Result>
   /** Takes what was reserved. Called only after the decision to commit, until it succeeds: it may not refuse. */
@@ -73,15 +73,15 @@ export interface TccOptions<Input, Parsed, Result, Shown> extends CommonOptions<
   readonly cancelOnEmpty?: boolean
 }
 
-export interface DeliveryOptions<Input, Parsed, Result, Shown> extends CommonOptions<Input, Parsed, Result, Shown> {
+export interface DeliveryOperations<Input, Parsed, Result, Shown> extends CommonOptions<Input, Parsed, Result, Shown> {
   /** Takes the message in. A redelivery does not run it again. Return what `branch.transact` gives. */
   readonly deliver: Forward<Parsed, Result>
 }
 
 export type ParticipantOptions<Input, Parsed, Result, Shown> =
-  | ActionOptions<Input, Parsed, Result, Shown>
-  | TccOptions<Input, Parsed, Result, Shown>
-  | DeliveryOptions<Input, Parsed, Result, Shown>
+  | ActionOperations<Input, Parsed, Result, Shown>
+  | TccOperations<Input, Parsed, Result, Shown>
+  | DeliveryOperations<Input, Parsed, Result, Shown>
 
 declare const noResult: unique symbol
 
@@ -95,9 +95,9 @@ export interface NoResult {
  * Overloads would do the same, but then every mistake is reported as "no overload matches", at the wrong place.
  */
 export type OptionsByResult<Input, Parsed, Acted, Tried, Delivered, Shown> =
-  | (ActionOptions<Input, Parsed, Acted, Shown> & Without<TccKeys | 'deliver'>)
-  | (TccOptions<Input, Parsed, Tried, Shown> & Without<ActionKeys | 'deliver'>)
-  | (DeliveryOptions<Input, Parsed, Delivered, Shown> & Without<ActionKeys | TccKeys>)
+  | (ActionOperations<Input, Parsed, Acted, Shown> & Without<TccKeys | 'deliver'>)
+  | (TccOperations<Input, Parsed, Tried, Shown> & Without<ActionKeys | 'deliver'>)
+  | (DeliveryOperations<Input, Parsed, Delivered, Shown> & Without<ActionKeys | TccKeys>)
 
 type ActionKeys = 'action' | 'compensate'
 type TccKeys = 'try' | 'confirm' | 'cancel' | 'cancelOnEmpty'

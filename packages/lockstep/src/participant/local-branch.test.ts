@@ -1,8 +1,15 @@
 import { expect, it } from 'vitest'
 import { surroundings } from '../../test/barrier-call.ts'
 import { memoryDatabase } from '../adapters/memory-database.ts'
-import { isClosed, localBranch } from './local-branch.ts'
+import { verdictOf } from '../ports/index.ts'
+import { localBranch } from './local-branch.ts'
 import { refuse } from './refuse.ts'
+
+/** The tombstone was there first. */
+const isClosed = (error: unknown) => {
+  const verdict = verdictOf(error)
+  return verdict?.kind === 'refused' && JSON.stringify(verdict.reason) === '{"code":"closed"}'
+}
 
 function open() {
   const facts = { store: '1f2e3d4c', transaction: 't1', begunAt: Date.now(), traceparent: '00-ab-cd-01' }
@@ -13,10 +20,10 @@ it('opens the reserved branch, and finds its own commit', async () => {
   const db = memoryDatabase()
   const local = open()
   expect(local.branch).toMatchObject({ name: '_local', operation: 'action', traceparent: '00-ab-cd-01' })
-  expect(local.handle).toBeNull()
+  expect(local.used).toBe(false)
   expect(await local.branch.transact(db, (tx) => tx.set('paid', '7', true) ?? 'paid')).toBe('paid')
   await local.settle()
-  expect([local.handle, await local.check()]).toEqual([db, { kind: 'done', output: { decision: 'commit' } }])
+  expect([local.used, await local.check()]).toEqual([true, { kind: 'done', output: { decision: 'commit' } }])
 })
 
 it('answers a repeat what the first one returned', async () => {

@@ -1,5 +1,4 @@
 import type { CheckBackDefinition, Json, Outcome, ParticipantCall, ParticipantSurroundings } from '../ports/index.ts'
-import { verdictOf } from '../ports/index.ts'
 import { localBranch as localBranchName } from '../protocol/index.ts'
 import type { Branch } from './branch.ts'
 import { answerCheck, checkOn } from './check-back.ts'
@@ -23,8 +22,8 @@ export interface LocalBranchOptions {
 export interface LocalBranch {
   /** What the local transaction is given: its `transact` writes the row that a check-back looks for. */
   readonly branch: Branch
-  /** What `transact` was given; null before that. */
-  readonly handle: object | null
+  /** False while nothing has gone through `branch.transact`. */
+  readonly used: boolean
   /** Waits for `transact` even where the local transaction did not, and throws what it threw even where that was caught. */
   settle(): Promise<void>
   /**
@@ -42,8 +41,8 @@ export function localBranch(options: LocalBranchOptions): LocalBranch {
   const branch = new OpenBranch('action', input, call, surroundings)
   return {
     branch,
-    get handle() {
-      return branch.handle
+    get used() {
+      return branch.handle !== null
     },
     settle: () => branch.settle(),
     async check() {
@@ -56,11 +55,4 @@ export function localBranch(options: LocalBranchOptions): LocalBranch {
       return answerCheck({ name: localBranchName, branch: asked, call, surroundings }, () => checkOn(handle, asked))
     },
   }
-}
-
-/** Whether `branch.transact` threw because a check-back or a reversal came first: it will never run. */
-export function isClosed(error: unknown): boolean {
-  const verdict = verdictOf(error)
-  if (verdict?.kind !== 'refused') return false
-  return (verdict.reason as { readonly code?: unknown } | null)?.code === 'closed'
 }

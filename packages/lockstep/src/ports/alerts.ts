@@ -2,9 +2,9 @@ import type { Pattern, Status } from './transaction-store.ts'
 
 /**
  * What a person should look at. `old`: unfinished for ten minutes. `undecided`: the same, and nobody has decided it. `held`: nothing
- * happens any more until somebody acts. `delivery-stuck`: one receiver has said no or cannot be called, the others go on.
+ * happens any more until somebody acts. `branch-stuck`: one branch cannot be finished, the others go on.
  */
-export type AlertKind = 'old' | 'undecided' | 'held' | 'delivery-stuck'
+export type AlertKind = 'old' | 'undecided' | 'held' | 'branch-stuck'
 
 export interface Alert {
   readonly kind: AlertKind

@@ -98,7 +98,7 @@ export type Command =
   /** Begins a linked transaction, already decided, under an id made from this one's and the branch: once, however often asked. */
   | { readonly kind: 'begin'; readonly branch: string; readonly body: LinkedBody }
   /** A person should look. Given once per change of state, when it is durable. */
-  | { readonly kind: 'alert'; readonly alert: 'old' | 'undecided' | 'delivery-stuck'; readonly detail: string }
+  | { readonly kind: 'alert'; readonly alert: 'old' | 'undecided' | 'branch-stuck'; readonly detail: string }
 
 /** A begin body without its id. */
 export interface LinkedBody {
@@ -126,7 +126,7 @@ export interface BranchView {
 export interface Description {
   readonly branches: readonly BranchView[]
   readonly output: Json | null
-  /** True when an operator skipped something. */
+  /** True when something is left undone: an operator skipped it, or a receiver has refused it and its producer was told. */
   readonly incomplete: boolean
 }
 
@@ -136,8 +136,11 @@ export interface TargetDirectory {
   usesBarrier(target: string): boolean
   /** The service that an instance must be able to call, or null when a URL needs none. */
   serviceOf(target: string): string | null
-  /** Null when the target may be called; otherwise why not. A check-back is a URL, or the bare name of a service. */
-  refuses(target: string, as?: 'participant' | 'check-back'): string | null
+  /**
+   * Null when the target may be called; otherwise why not. A check-back is a URL, or the bare name of a service. Of a participant in
+   * this process it is known whether it has the operations.
+   */
+  refuses(target: string, as?: 'participant' | 'check-back', operations?: readonly Operation[]): string | null
   /** Null when the coordinator may call it; otherwise why not. Asked of what is a target at all. */
   forbids(target: string): string | null
 }

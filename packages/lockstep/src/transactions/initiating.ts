@@ -1,6 +1,6 @@
 import { LockstepError } from '../errors.ts'
 import type { CheckBackDefinition, Environment, Json, Outcome, Transport } from '../ports/index.ts'
-import type { Coordination, TransactionBody } from '../protocol/index.ts'
+import { type BeginBody, type Coordination, durationMs, type TransactionBody, waitMaxMs } from '../protocol/index.ts'
 
 /** What whoever initiates a transaction works with: a coordinator, near or far, and its own way to the participants. */
 export interface Initiating<Branch> {
@@ -27,6 +27,8 @@ export interface LocalFacts {
 /** The producer's own transaction, and the check of what became of it. */
 export interface LocalTransaction<Branch> {
   readonly branch: Branch
+  /** False while nothing has gone through `branch.transact`. */
+  readonly used: boolean
   settle(): Promise<void>
   check(): Promise<Outcome>
 }
@@ -44,13 +46,39 @@ export function decidedAs({ status, incomplete, held }: TransactionBody): Decide
   return held === null ? { status: 'committing' } : { status: 'held', reason: held.reason }
 }
 
+/** A decided transaction, and what came of the function that led there. */
+export type Initiated<Result> =
+  | (Decided & { readonly replayed: false; readonly result: Result })
+  /** An earlier call with this id has committed: the function has not run this time. */
+  | (Decided & { readonly replayed: true; readonly result: undefined })
+
+/**
+ * Begins a transaction whose decision is the initiator's, or finds the one with this id and content. Throws `LOCKSTEP_ROLLED_BACK` when
+ * that was rolled back.
+ */
+export async function openUndecided(
+  { coordination }: Pick<Initiating<unknown>, 'coordination'>,
+  body: BeginBody,
+): Promise<{ readonly transaction: TransactionBody } | { readonly decided: Initiated<never> }> {
+  const { transaction } = await coordination.begin(body)
+  const { status } = transaction
+  if (status === 'rolling-back' || status === 'rolled-back') throw rolledBack(transaction)
+  if (status === 'prepared') return { transaction }
+  return { decided: { ...decidedAs(transaction), replayed: true, result: undefined } }
+}
+
+/** Asked before anything is done: a wait that makes no sense must not be found out after the work. */
+export function waitMsOf({ wait = 0 }: { readonly wait?: BeginBody['wait'] }): number {
+  return durationMs(wait, 'wait', { maxMs: waitMaxMs })
+}
+
 export function rolledBack(
-  { id, reason, status }: TransactionBody,
+  { id, reason }: Pick<TransactionBody, 'id' | 'reason'>,
   options: { readonly why?: string; readonly cause?: unknown } = {},
 ): LockstepError<'LOCKSTEP_ROLLED_BACK'> {
   const { why = reason === null ? '' : JSON.stringify(reason).slice(0, 300), cause } = options
   return new LockstepError('LOCKSTEP_ROLLED_BACK', {
-    message: `Transaction ${id} is ${status}${why === '' ? '' : `: ${why}`}.`,
+    message: `Transaction ${id} was rolled back${why === '' ? '' : `: ${why.replace(/\.$/, '')}`}.`,
     details: { id, reason },
     ...(cause === undefined ? {} : { cause }),
   })

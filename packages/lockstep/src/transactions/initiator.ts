@@ -1,8 +1,10 @@
-import type { Initiating } from './initiating.ts'
+import type { Json } from '../ports/index.ts'
+import type { Initiated, Initiating } from './initiating.ts'
 import type { SendOptions } from './message/half-message.ts'
-import { type LocalWork, type SendOutcome, send } from './message/send.ts'
+import { type LocalWork, send } from './message/send.ts'
 import { type Runnable, type RunOptions, type RunOutcome, run } from './run.ts'
-import { initiate, type TccOptions, type TccOutcome, type TccScope } from './tcc/initiate.ts'
+import { initiate, type TccOptions } from './tcc/initiate.ts'
+import type { TccScope } from './tcc/trials.ts'
 
 /** What a service does with a coordinator; the same whether that is embedded or at the other end of a URL. */
 export interface Initiator<Branch> {
@@ -20,7 +22,8 @@ export interface Initiator<Branch> {
    * the deadline. Resolves when the decision to commit is durable; confirms follow.
    * **Does not guarantee** isolation beyond what the tries reserve.
    * Fails with what the function threw, with `LOCKSTEP_ROLLED_BACK`, with `LOCKSTEP_ALREADY_ROLLING_BACK` when the deadline won, and
-   * with an `unknown` outcome when the commit was not answered: call it again with the same id.
+   * with an `unknown` outcome when the commit was not answered: call it again with the same id. The function then runs again, as long as
+   * nothing is decided: let it try the same branches with the same input, in the same order.
    *
    * @example
    * await coordinator.tcc({ id }, async (t) => {
@@ -28,7 +31,7 @@ export interface Initiator<Branch> {
    *   await t.try(payments.freeze, { account, amount: seat.price })
    * })
    */
-  tcc<Result>(options: TccOptions, body: (scope: TccScope) => Promise<Result>): Promise<TccOutcome<Result>>
+  tcc<Result>(options: TccOptions, body: (scope: TccScope) => Promise<Result>): Promise<Initiated<Result>>
   /**
    * Sends a reliable message: it is delivered if and only if the local transaction commits.
    *
@@ -42,7 +45,10 @@ export interface Initiator<Branch> {
    *   transaction: (branch) => branch.transact(pool, (tx) => pay(tx, order)),
    * })
    */
-  send<Payload, Result>(options: SendOptions<Payload>, work: LocalWork<Branch, Result>): Promise<SendOutcome<Result>>
+  send<Payload, Result, Input = Json>(
+    options: SendOptions<Payload, Input>,
+    work: LocalWork<Branch, Result>,
+  ): Promise<Initiated<Result>>
 }
 
 export function initiatorOver<Branch>(by: Initiating<Branch>): Initiator<Branch> {

@@ -43,9 +43,13 @@ export function proceed<T extends Transaction>(
   const aged = ageAlert(moved.transaction, ageFrom, now)
   const moments = [nextAgeAt(aged.transaction, ageFrom), ...course.moments(aged.transaction)]
   // What is due already waits for an outcome, and that will come.
-  const nextAt = Math.min(...moments.filter((moment) => moment > now))
+  const ahead = moments.filter((moment) => moment > now)
+  const nextAt = ahead.length === 0 ? now + lookAgainMs : Math.min(...ahead)
   return { transaction: { ...aged.transaction, nextAt }, commands: [...moved.commands, ...aged.commands] }
 }
+
+/** Nothing lies ahead only while an answer is waited for; its instance may die before that. */
+const lookAgainMs = 60_000
 
 interface Judging<T extends Transaction> {
   readonly now: number
@@ -58,6 +62,8 @@ function obstacleOf<T extends Transaction>(transaction: T, judging: Judging<T>):
   const { now, ageFrom, course, isForgotten } = judging
   // What is out is heard first: its answer may be all that is missing, and no action could end what is held without a need.
   if (isForgotten && !course.isOut(transaction)) return hold('older-than-barrier', now, null)
-  if (isTooOld(ageFrom, now)) return hold(transaction.status === 'prepared' ? 'undecided' : 'too-old', now, null)
+  const isAsking = transaction.status === 'prepared' && course.isOut(transaction)
+  if (isTooOld(ageFrom, now) && !isAsking)
+    return hold(transaction.status === 'prepared' ? 'undecided' : 'too-old', now, null)
   return course.obstacle(transaction, now)
 }

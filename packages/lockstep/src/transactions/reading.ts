@@ -1,4 +1,4 @@
-import type { Json, TargetDirectory } from '../ports/index.ts'
+import type { Json, Operation, TargetDirectory } from '../ports/index.ts'
 import type { Checker, JsonObject } from '../protocol/checker.ts'
 import { parseDurationMs } from '../protocol/duration.ts'
 import { checkBranchName } from '../protocol/names.ts'
@@ -28,15 +28,21 @@ export function readDuration(
   return ms ?? null
 }
 
+interface CheckedTarget {
+  readonly targets: TargetDirectory
+  readonly as?: 'participant' | 'check-back'
+  readonly operations?: readonly Operation[]
+}
+
 /** Notes what is wrong with a target, or that it may not be called. */
 export function checkTarget(
   checker: Checker,
   target: string | undefined,
   path: string,
-  { targets, as = 'participant' }: { readonly targets: TargetDirectory; readonly as?: 'participant' | 'check-back' },
+  { targets, as = 'participant', operations = [] }: CheckedTarget,
 ): void {
   if (target === undefined) return
-  const refusal = targets.refuses(target, as)
+  const refusal = targets.refuses(target, as, operations)
   const ban = refusal === null ? targets.forbids(target) : null
   if (refusal !== null) checker.add(path, refusal)
   if (ban !== null) checker.forbid(path, ban)

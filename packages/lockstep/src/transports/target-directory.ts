@@ -23,14 +23,17 @@ export function targetDirectory(options: TargetDirectoryOptions): TargetDirector
   return {
     usesBarrier: (target) => participants.get(target)?.barrier ?? services.serviceOf(target)?.barrier ?? false,
     serviceOf: (target) => services.serviceOf(target)?.name ?? serviceNameIn(target),
-    refuses(target, as = 'participant') {
+    refuses(target, as = 'participant', operations = []) {
       if (isUrlTarget(target)) {
         return services.destination(target, 'check') === null
           ? 'must be an http or https URL without credentials'
           : null
       }
       if (as === 'check-back') return isServiceName(target) ? null : noCheckBack
-      return isParticipant(target) ? null : noParticipant(target)
+      if (!isParticipant(target)) return noParticipant(target)
+      const known = participants.get(target)
+      const lacking = operations.find((operation) => known?.operations.includes(operation) === false)
+      return lacking === undefined ? null : `is a participant without the operation ${lacking}`
     },
     forbids(target) {
       const destination = isUrlTarget(target) ? services.destination(target, 'check') : null

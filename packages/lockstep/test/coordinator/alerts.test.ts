@@ -67,7 +67,7 @@ const stories: readonly Story[] = [
       await committedMessage(one)
       await world.settled('t')
     },
-    ['delivery-stuck', 'held: delivery-refused'],
+    ['branch-stuck', 'held: delivery-refused'],
   ],
   [
     'a delivery that is refused and told to the producer: stuck, and that is all',
@@ -76,7 +76,7 @@ const stories: readonly Story[] = [
       await committedMessage(one)
       await world.settled('t')
     },
-    ['delivery-stuck'],
+    ['branch-stuck'],
   ],
 ]
 
@@ -97,7 +97,7 @@ describe('each change is told once', () => {
     const common = { id: 't', pattern: 'message', status: 'committing', at: expect.any(Number) }
     expect(new Set(one.alerts)).toEqual(
       new Set([
-        { ...common, kind: 'delivery-stuck', reason: null, detail: 'delivery-refused: b: {"code":"closed"}' },
+        { ...common, kind: 'branch-stuck', reason: null, detail: 'delivery-refused: b: {"code":"closed"}' },
         { ...common, kind: 'held', reason: 'delivery-refused', detail: 'b: {"code":"closed"}' },
       ]),
     )

@@ -2,11 +2,12 @@ import { mutant } from '#mutant'
 import type { Command, Event, Json, Outcome } from '../../ports/index.ts'
 import { localBranch } from '../../protocol/headers.ts'
 import { heldOnce } from '../age.ts'
-import { isOurs, landed, leaving, mayLeave, momentsOf, notSent } from '../errand.ts'
+import { isMissing, isOurs, landed, leaving, mayLeave, momentsOf, notSent } from '../errand.ts'
 import { callTimeoutMs } from '../reading.ts'
 import { attemptRow } from '../tries.ts'
 import { commit, end } from './decide.ts'
 import type { Message } from './definition.ts'
+import type { Recorded } from './deliver.ts'
 
 /**
  * The check-back: the producer is asked what became of its local transaction, until it says so. Neither silence nor any number of
@@ -73,9 +74,13 @@ function decisionIn(output: Json): 'commit' | 'rollback' | null {
   return decision === 'commit' || decision === 'rollback' ? decision : null
 }
 
-/** Whoever can call the producer will come; until then age alone counts. */
-export function recordCheckNotSent(message: Message, event: NotSentEvent, now: number): Message {
-  const { check } = message.state
-  if (!isOurs(check, event)) return message
-  return { ...message, state: { ...message.state, check: notSent(check, event, message.ageFrom, now) } }
+/** Whoever can call the producer will come, and until then age alone counts; but a person is told after a minute (law 11). */
+export function recordCheckNotSent(message: Message, event: NotSentEvent, now: number): Recorded {
+  const { ageFrom, alertedFor, state, definition } = message
+  if (!isOurs(state.check, event)) return { message, commands: [] }
+  const check = notSent(state.check, event, ageFrom, now)
+  const noted = { ...message, state: { ...state, check } }
+  if (!isMissing(check.missing, now) || alertedFor === ageFrom) return { message: noted, commands: [] }
+  const detail = `nobody can call its check-back ${definition.checkBack}`
+  return { message: { ...noted, alertedFor: ageFrom }, commands: [{ kind: 'alert', alert: 'undecided', detail }] }
 }

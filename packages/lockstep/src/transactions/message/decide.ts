@@ -19,11 +19,10 @@ export function decide(message: Message, decision: Decision, now: number): Decid
   return { refusal: { code, message: `Message ${message.id} is ${message.status}.` } }
 }
 
-/** Delays count from here, and nobody needs to call the producer any more. */
+/** Delays count from here, and so does the age: a delivery is due now at the earliest. Nobody needs to call the producer any more. */
 export function commit(message: Message, now: number): Message {
   const deliveries = message.state.deliveries.map((one, position) => {
-    const delayMs = message.definition.deliveries[position]?.delayMs ?? 0
-    return { ...one, dueAt: delayMs === 0 ? null : now + delayMs }
+    return { ...one, dueAt: now + (message.definition.deliveries[position]?.delayMs ?? 0) }
   })
   const { needs } = message.definition
   return { ...message, status: 'committing', needs, state: { ...message.state, deliveries } }

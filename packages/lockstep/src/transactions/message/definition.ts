@@ -34,7 +34,7 @@ export interface DeliveryState {
   readonly state: BranchState
   readonly output: Json | null
   readonly errand: Errand
-  /** Not before this; null when at once. Durable with the decision, so that a crash shortens no delay. */
+  /** Not before this; null until it is decided. Durable with the decision, so that a crash shortens no delay. */
   readonly dueAt: number | null
   readonly stuck: Stuck | null
   /** The linked transaction of a refused delivery: owed, asked for by this owner, or durably begun. */

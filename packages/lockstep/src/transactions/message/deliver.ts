@@ -87,7 +87,7 @@ export function stick(message: Message, position: number, why: { reason: string;
 }
 
 function alert(detail: string): Command {
-  return { kind: 'alert', alert: 'delivery-stuck', detail }
+  return { kind: 'alert', alert: 'branch-stuck', detail }
 }
 
 export function recordDeliveryNotSent(message: Message, event: NotSentEvent, now: number): Recorded {

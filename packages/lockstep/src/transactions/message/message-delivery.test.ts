@@ -175,7 +175,7 @@ describe('what is stuck', () => {
   it('alerts at once, and holds the message with the details of all of them', () => {
     const run = committed('abc').refused('a', { code: 'gone' })
     expect(run.commands).toEqual([
-      { kind: 'alert', alert: 'delivery-stuck', detail: 'delivery-refused: a: {"code":"gone"}' },
+      { kind: 'alert', alert: 'branch-stuck', detail: 'delivery-refused: a: {"code":"gone"}' },
     ])
     run.done('b').refused('c', 'full')
     expect([run.alerts, run.transaction.held]).toMatchObject([

@@ -11,7 +11,7 @@ describe('a receiver that says no is told to the producer', () => {
     const run = committed('a', telling).refused('a', { code: 'closed' })
     expect(run.show()).toBe('committing [refused] | next 600000')
     expect(run.commands).toEqual([
-      { kind: 'alert', alert: 'delivery-stuck', detail: 'a: {"code":"closed"}' },
+      { kind: 'alert', alert: 'branch-stuck', detail: 'a: {"code":"closed"}' },
       {
         kind: 'begin',
         branch: 'a',

@@ -188,7 +188,19 @@ describe('undecided', () => {
     ).toEqual([alert])
     run.after(day - 10 * minute - 1).woke()
     expect([run.alerts, run.transaction.held]).toEqual([1, null])
-    expect(run.after(1).woke().show()).toBe('prepared held:undecided [waiting] | next -')
+    // A check that is out is heard first.
+    run.after(1)
+    const ended = run.transaction.state.check.flight === null ? run.woke() : run.unknown('_local')
+    expect(ended.show()).toBe('prepared held:undecided [waiting] | next -')
+  })
+  it('a decision by a check that was out when the day was over is taken at once', () => {
+    const run = message('a')
+      .after(day - 1)
+      .woke()
+      .after(2)
+      .woke()
+    expect(run.transaction.held).toBeNull()
+    expect(run.done('_local', { decision: 'commit' }).calls()).toEqual(['a.deliver#1 status'])
   })
   it('its check is asked before it is held, however late it was to come', () => {
     const run = message('a', { checkAfter: '12h' })
@@ -200,7 +212,7 @@ describe('undecided', () => {
     const run = message('a').after(day).woke().after(minute).resume()
     expect(run.calls()).toEqual(['_local.check#1 nothing'])
     expect(run.after(day - 1).woke().transaction.held).toBeNull()
-    expect(run.after(1).woke().transaction.held?.reason).toBe('undecided')
+    expect(run.after(1).unknown('_local').transaction.held?.reason).toBe('undecided')
   })
   it('a decision that lets it go commits it', () => {
     expect(message('a').after(day).woke().letGo().commit().calls()).toEqual(['a.deliver#1 status'])

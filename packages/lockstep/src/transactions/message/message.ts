@@ -66,7 +66,7 @@ function apply(message: Message, event: Event, now: number, barrierRetentionMs?:
         : recordDelivery(message, event, now)
     case 'not-sent':
       return event.branch === localBranch
-        ? { message: recordCheckNotSent(message, event, now) }
+        ? recordCheckNotSent(message, event, now)
         : recordDeliveryNotSent(message, event, now)
     case 'begun':
       return recordBegun(message, event)
@@ -126,7 +126,5 @@ function stuckReason(message: Message, now: number): Held | null {
 function checkTransition(before: Message, after: Message): void {
   if (before.status === after.status) return
   const direct = (transitions[before.status] as readonly string[]).includes(after.status)
-  // A decision and the end may come in one event when every delivery was settled before.
-  const through = before.status === 'prepared' && after.status === 'committed'
-  invariant(direct || through, `message ${before.id} went from ${before.status} to ${after.status}`)
+  invariant(direct, `message ${before.id} went from ${before.status} to ${after.status}`)
 }

@@ -97,8 +97,8 @@ function readDelivery(checker: Checker, given: Json, position: number, targets: 
   const to = checker.string(given, 'to', path)
   if (given['to'] === undefined) checker.add(`${path}/to`, 'is missing')
   const escalate = checker.string(given, 'escalate', path)
-  checkTarget(checker, to, `${path}/to`, { targets })
-  checkTarget(checker, escalate, `${path}/escalate`, { targets })
+  checkTarget(checker, to, `${path}/to`, { targets, operations: ['deliver'] })
+  checkTarget(checker, escalate, `${path}/escalate`, { targets, operations: ['deliver'] })
   const delayMs = readDuration(checker, given, 'delay', { path, minMs: 0, maxMs: delayMaxMs }) ?? 0
   return { name: name ?? '', to: to ?? '', payload: given['payload'] ?? null, delayMs, escalate: escalate ?? null }
 }

@@ -1,16 +1,19 @@
 import { failpoint } from '#failpoint'
 import { mutant } from '#mutant'
 import { LockstepError } from '../../errors.ts'
-import { verdictOf } from '../../ports/index.ts'
-import { durationMs, type TransactionBody, waitMaxMs } from '../../protocol/index.ts'
+import { type Json, type Outcome, verdictOf } from '../../ports/index.ts'
+import type { TransactionBody } from '../../protocol/index.ts'
 import {
-  type Decided,
   decidedAs,
+  type Initiated,
   type Initiating,
   type LocalFacts,
   type LocalTransaction,
+  openUndecided,
   rolledBack,
+  waitMsOf,
 } from '../initiating.ts'
+import { callTimeoutMs } from '../reading.ts'
 import { bodyOf, type SendOptions } from './half-message.ts'
 
 export interface LocalWork<Branch, Result> {
@@ -18,45 +21,43 @@ export interface LocalWork<Branch, Result> {
   readonly transaction: (branch: Branch) => Promise<Result>
 }
 
-export type SendOutcome<Result> =
-  | (Decided & { readonly replayed: false; readonly result: Result })
-  /** An earlier call with this id has committed: the local transaction has not run this time. */
-  | (Decided & { readonly replayed: true; readonly result: undefined })
-
 /**
  * Half message, local transaction, commit. Nothing runs when the half message was not accepted. After a throw or a lost COMMIT it never
  * rolls back on its own belief: it asks the check-back, in this process, and passes on what that has answered.
  */
-export async function send<Branch, Payload, Result>(
-  options: SendOptions<Payload>,
+export async function send<Branch, Payload, Result, Input>(
+  options: SendOptions<Payload, Input>,
   { transaction: work }: LocalWork<Branch, Result>,
   by: Initiating<Branch>,
-): Promise<SendOutcome<Result>> {
-  const { transaction } = await by.coordination.begin(bodyOf(options, by.checkBack))
+): Promise<Initiated<Result>> {
+  const waitMs = waitMsOf(options)
+  const opened = await openUndecided(by, bodyOf(options, by.checkBack))
   await failpoint('message.producer.begin-unanswered')
-  if (transaction.status === 'rolling-back' || transaction.status === 'rolled-back') throw rolledBack(transaction)
-  if (transaction.status !== 'prepared') return { ...decidedAs(transaction), replayed: true, result: undefined }
+  if ('decided' in opened) return opened.decided
+  const { transaction } = opened
   await failpoint('message.producer.after-begin.before-local')
-  const local = by.openLocal(factsOf(transaction, options, by))
+  const facts = factsOf(transaction, options, by)
+  const local = by.openLocal(facts)
   if (mutant('P6-commit-before-local')) void by.coordination.decide(options.id, 'commit').catch(() => {})
-  const result = await resultOf(work, { local, transaction, by })
+  const result = await resultOf(work, { local, facts, transaction, by })
   await failpoint('message.producer.after-local.before-commit')
-  const decided = await by.coordination.decide(options.id, 'commit', { waitMs: waitMsOf(options) })
+  const decided = await by.coordination.decide(options.id, 'commit', { waitMs })
   await failpoint('message.producer.commit-unanswered')
   return { ...decidedAs(decided), replayed: false, result }
 }
 
-function factsOf<Payload>(
+function factsOf(
   { store, id, createdAt }: TransactionBody,
-  { input = null, checkBack }: SendOptions<Payload>,
+  { input = null, checkBack }: Pick<SendOptions<unknown, unknown>, 'input' | 'checkBack'>,
   by: Pick<Initiating<unknown>, 'checkBack' | 'timeOf'>,
 ): LocalFacts {
   const named = checkBack ?? by.checkBack
   const own = typeof named === 'string' ? null : named
-  return { store, transaction: id, input, begunAt: by.timeOf(createdAt), checkBack: own }
+  return { store, transaction: id, input: input as Json, begunAt: by.timeOf(createdAt), checkBack: own }
 }
 
 interface Sending<Branch> {
+  readonly facts: LocalFacts
   readonly local: LocalTransaction<Branch>
   readonly transaction: TransactionBody
   readonly by: Initiating<Branch>
@@ -66,10 +67,12 @@ async function resultOf<Branch, Result>(
   work: (branch: Branch) => Promise<Result>,
   sending: Sending<Branch>,
 ): Promise<Result> {
-  const { local } = sending
+  const { local, facts, transaction } = sending
   try {
     const result = await work(local.branch)
     await local.settle()
+    // Without its row the check would find nothing, and roll back what has been committed.
+    if (!local.used && facts.checkBack?.barrier === true) throw barrierNotUsed(transaction.id)
     return result
   } catch (error) {
     await settleByCheck(error, sending)
@@ -100,7 +103,7 @@ async function settleByCheck<Branch>(error: unknown, { local, transaction, by }:
   await local.settle().catch(() => {})
   const outcome = mutant('P1-rollback-on-own-belief')
     ? { kind: 'done', output: { decision: 'rollback' } }
-    : await local.check()
+    : await checkInTime(local, by)
   const decision = outcome.kind === 'done' ? (outcome.output as { decision: 'commit' | 'rollback' }).decision : null
   try {
     // Without an answer as well: the coordinator then asks at once instead of at its time.
@@ -111,14 +114,29 @@ async function settleByCheck<Branch>(error: unknown, { local, transaction, by }:
   if (decision === 'commit') throw committedAllTheSame(id, error)
 }
 
+/** A check that hangs is no answer, as it would not be to the coordinator. */
+function checkInTime<Branch>(local: LocalTransaction<Branch>, { environment }: Initiating<Branch>): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const late: Outcome = { kind: 'unknown', error: 'The check-back did not answer in time.' }
+    const timer = environment.timers.after(callTimeoutMs, () => resolve(late))
+    local
+      .check()
+      .then(resolve, reject)
+      .finally(() => timer.cancel())
+  })
+}
+
+function barrierNotUsed(id: string): LockstepError {
+  return new LockstepError('LOCKSTEP_BARRIER_NOT_USED', {
+    message: `The local transaction of ${id} returned without branch.transact: the message is rolled back, and what it did is not.`,
+    next: 'Do its work inside `branch.transact`, or give a check-back with a `check` of your own.',
+  })
+}
+
 function committedAllTheSame(id: string, cause: unknown): LockstepError {
   return new LockstepError('LOCKSTEP_COMMITTED_DESPITE_ERROR', {
     message: `The local transaction of ${id} is committed, and the message will be delivered, although the function threw.`,
     details: { id },
     cause,
   })
-}
-
-function waitMsOf<Payload>({ wait = 0 }: SendOptions<Payload>): number {
-  return durationMs(wait, 'wait', { maxMs: waitMaxMs })
 }

@@ -152,7 +152,7 @@ function readTargets(checker: Checker, step: JsonObject, path: string, targets: 
     ['action', action],
     ['compensate', compensate],
   ] as const) {
-    checkTarget(checker, target, `${path}/${key}`, { targets })
+    checkTarget(checker, target, `${path}/${key}`, { targets, operations: key === 'participant' ? ['action'] : [] })
   }
   return { action: participant ?? action ?? '', compensate: participant ?? compensate ?? null }
 }

@@ -8,6 +8,8 @@ export interface TccBranch {
   readonly cancel: string
   /** The body of confirm and cancel: the same as that of the try. */
   readonly input: Json
+  /** Of the input as text. */
+  readonly characters: number
 }
 
 /** Grows by registration until the decision. */

@@ -5,7 +5,8 @@ import { isLockstepError, LockstepError } from '../../errors.ts'
 import type { Decision, Outcome } from '../../ports/index.ts'
 import type { Coordination, TransactionBody } from '../../protocol/index.ts'
 import type { Initiating } from '../initiating.ts'
-import { initiate, type TccScope } from './initiate.ts'
+import { initiate } from './initiate.ts'
+import type { TccScope } from './trials.ts'
 
 const seat = { name: 'seats.hold' }
 const refused: Outcome = { kind: 'refused', reason: { code: 'sold-out' } }
@@ -28,7 +29,12 @@ function initiating(outcome: Outcome, decide: (decision: Decision) => Promise<Tr
       return decide(decision)
     },
   }
-  const by = { coordination, transport: { call: async () => outcome }, environment, timeOf: Number }
+  const by = {
+    coordination,
+    transport: { canCall: () => true, call: async () => outcome },
+    environment,
+    timeOf: Number,
+  }
   return { decisions, by: by as unknown as Initiating<unknown> }
 }
 

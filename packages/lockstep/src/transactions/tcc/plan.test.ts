@@ -93,7 +93,7 @@ describe('a registration', () => {
   it('by participant uses it for both, and needs its service', () => {
     expect(branch(named({ participant: 'bar.seats', input: { seat: '4A' } }))).toEqual({
       name: 'a',
-      work: { name: 'a', confirm: 'bar.seats', cancel: 'bar.seats', input: { seat: '4A' } },
+      work: { name: 'a', confirm: 'bar.seats', cancel: 'bar.seats', input: { seat: '4A' }, characters: 13 },
       needs: ['bar'],
     })
   })

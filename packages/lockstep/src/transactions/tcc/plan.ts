@@ -27,7 +27,7 @@ export function planBranch(body: JsonObject, targets: TargetDirectory): BranchPl
   const second = readSecondPhase(checker, body, targets)
   checker.done()
   const input: Json = body['input'] ?? null
-  const work: TccBranch = { name: name ?? '', ...second, input }
+  const work: TccBranch = { name: name ?? '', ...second, input, characters: JSON.stringify(input).length }
   return { name: work.name, work, needs: servicesOf(targets, [work.confirm, work.cancel]) }
 }
 
@@ -45,7 +45,7 @@ function readSecondPhase(checker: Checker, body: JsonObject, targets: TargetDire
     if (confirm === undefined) checker.add('/confirm', missing)
     if (cancel === undefined) checker.add('/cancel', missing)
   }
-  checkTarget(checker, participant, '/participant', { targets })
+  checkTarget(checker, participant, '/participant', { targets, operations: ['try', 'confirm', 'cancel'] })
   checkTarget(checker, confirm, '/confirm', { targets })
   checkTarget(checker, cancel, '/cancel', { targets })
   return { confirm: participant ?? confirm ?? '', cancel: participant ?? cancel ?? '' }

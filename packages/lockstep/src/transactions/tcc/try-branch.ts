@@ -7,6 +7,8 @@ export interface Trial {
   readonly call: Omit<Call, 'attempt'>
   /** Monotonic: nobody waits for the answer any more. */
   readonly untilMs: number
+  /** Aborted when the transaction is over for its initiator. */
+  readonly over: AbortSignal
 }
 
 export interface Trying {
@@ -25,9 +27,24 @@ export async function tryBranch(trial: Trial, { transport, environment }: Trying
     if (outcome.kind === 'done') return outcome.output
     if (outcome.kind === 'refused') throw refused(trial, outcome.reason)
     const waitMs = pauseMs(outcome, attempt, random.fraction('try'))
-    if (clock.monotonicMs() + waitMs >= trial.untilMs) throw unanswered(trial, outcome)
-    await new Promise<void>((resolve) => environment.timers.after(waitMs, resolve))
+    const isLate = trial.over.aborted || clock.monotonicMs() + waitMs >= trial.untilMs
+    if (isLate) throw unanswered(trial, outcome)
+    await pause(waitMs, trial.over, environment)
+    if (trial.over.aborted) throw unanswered(trial, outcome)
   }
+}
+
+/** Ends early when nobody waits any more. */
+function pause(ms: number, over: AbortSignal, { timers }: Pick<Environment, 'timers'>): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      timer.cancel()
+      over.removeEventListener('abort', wake)
+      resolve()
+    }
+    const timer = timers.after(ms, wake)
+    over.addEventListener('abort', wake)
+  })
 }
 
 function pauseMs(outcome: Exclude<Outcome, { kind: 'done' | 'refused' }>, attempt: number, jitter: number): number {
@@ -45,7 +62,7 @@ function refused({ call }: Trial, reason: Json): LockstepError {
 function unanswered({ call }: Trial, outcome: Outcome): LockstepError {
   const why = outcome.kind === 'unknown' ? outcome.error : 'not yet'
   return new LockstepError('LOCKSTEP_NO_ANSWER', {
-    message: `${call.target} did not answer the try of ${call.branch} before the deadline of ${call.transaction}: ${why}.`,
+    message: `${call.target} did not answer the try of ${call.branch} before the end of ${call.transaction}: ${why.replace(/\.$/, '')}.`,
     details: { id: call.transaction, branch: call.branch },
   })
 }
