@@ -85,7 +85,7 @@ type State = keyof typeof states
 const untouched: Readonly<Record<State, string>> = {
   prepared: 'prepared [waiting waiting] | next 2000',
   'prepared, asked': 'prepared [waiting waiting] | next 100',
-  'prepared, a check out': 'prepared [waiting waiting] | next 598000',
+  'prepared, a check out': 'prepared [waiting waiting] | next 600000',
   'prepared, nobody to ask': 'prepared [waiting waiting] | next 600000',
   'prepared, held': 'prepared held:operator [waiting waiting] | next -',
   committing: 'committing [active done] | next 100',

@@ -22,7 +22,7 @@ const decisions: readonly Row[] = [
   [
     'commit while the check is out does not wait for it',
     () => asked('a').commit(),
-    'committing [active] | a.deliver#1 status | next 598000',
+    'committing [active] | a.deliver#1 status | next 600000',
   ],
   [
     'the same commit again is repeated',
@@ -52,12 +52,12 @@ const decisions: readonly Row[] = [
   [
     'rollback does not wait for a back-off either',
     () => asked('a').unknown(local, { retryAfterMs: minute }).rollback(),
-    'prepared [waiting] | _local.check#2 nothing | next 598000',
+    'prepared [waiting] | _local.check#2 nothing | next 600000',
   ],
   [
     'rollback while the check is out is repeated',
     () => asked('a').rollback(),
-    'prepared [waiting] | repeated | next 598000',
+    'prepared [waiting] | repeated | next 600000',
   ],
   [
     'a second rollback as well',
