@@ -11,6 +11,7 @@ import { postgresAvailable, startPostgres } from '@lockstep/testkit'
 import { patterns } from '../examples/bank/transfer.ts'
 import { numberOption, oneOf, readOptions } from '../tools/program-options.ts'
 import { fight } from './fight.ts'
+import { smoke } from './plan.ts'
 
 const program = 'npm run crash'
 const values = readOptions(program, {
@@ -20,11 +21,9 @@ const values = readOptions(program, {
   seed: { type: 'string', default: '1' },
   smoke: { type: 'boolean', default: false },
 })
-/** How many points the short run arms on SQLite: on PostgreSQL it goes on behind them. */
-const smokePoints = 12
 const bothStores = ['sqlite', 'postgres'] as const
 
-const kills = numberOption(program, 'kills', values.kills ?? (values.smoke ? '14' : '100'), 1, 100_000)
+const kills = numberOption(program, 'kills', values.kills ?? (values.smoke ? String(smoke.strikes) : '100'), 1, 100_000)
 const seed = numberOption(program, 'seed', values.seed, 0, 2 ** 32)
 const choice = values.pattern ?? (values.smoke ? 'mixed' : 'saga')
 const chosen = oneOf(program, 'pattern', choice, [...patterns, 'mixed', 'all'])
@@ -43,7 +42,7 @@ for (const name of names) {
   for (const store of stores) {
     const postgres = found.available ? await startPostgres({ fsync: true }) : null
     const by = name === 'mixed' ? patterns : [name]
-    const pointsHad = values.smoke && store === 'postgres' ? smokePoints : 0
+    const pointsHad = values.smoke && store === 'postgres' ? smoke.pointsOnSqlite : 0
     const held = await fight({ name, store, patterns: by, kills, seed, pointsHad }, postgres)
     await postgres?.stop()
     results.push({ name: `${name} on ${store}`, held })

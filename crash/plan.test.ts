@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { patterns, type TransferPattern } from '../examples/bank/transfer.ts'
-import { planStrikes, pointsOf } from './plan.ts'
+import { planStrikes, pointsOf, type Strike, smoke } from './plan.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const documents: Record<TransferPattern, string> = {
@@ -39,6 +39,10 @@ const inCode = new Set(
 function armed(by: readonly TransferPattern[], seed: number, killsPostgres: boolean): Set<string> {
   const coordinators = killsPostgres ? 2 : 1
   const plan = planStrikes({ seed, strikes: 100, patterns: by, coordinators, banks: 2, killsPostgres })
+  return pointsIn(plan)
+}
+
+function pointsIn(plan: readonly Strike[]): Set<string> {
   return new Set(plan.flatMap((strike) => (strike.kind === 'point' ? [strike.point] : [])))
 }
 
@@ -72,4 +76,13 @@ it('every fail point of the code is in the plan, and in a crash table', () => {
 it('a plan of one seed is always the same', () => {
   const settings = { seed: 7, strikes: 60, patterns, coordinators: 2, banks: 2, killsPostgres: true }
   expect(planStrikes(settings)).toEqual(planStrikes(settings))
+})
+
+it('the short runs on both stores together arm every point', () => {
+  const settings = { seed: 1, strikes: smoke.strikes, patterns, banks: 2 }
+  const onSqlite = planStrikes({ ...settings, coordinators: 1, killsPostgres: false })
+  const pointsHad = smoke.pointsOnSqlite
+  const onPostgres = planStrikes({ ...settings, coordinators: 2, killsPostgres: true, pointsHad })
+  const armedByBoth = new Set([...pointsIn(onSqlite), ...pointsIn(onPostgres)])
+  expect(pointsOf(patterns).filter(({ point }) => !armedByBoth.has(point))).toEqual([])
 })

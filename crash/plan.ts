@@ -112,6 +112,9 @@ const sleepMs = 7_000
 /** Among so many strikes there is one of each of the rare kinds. */
 const cycle = 25
 
+/** The short run in `npm test`: so many strikes on each store, on PostgreSQL with the points that SQLite had no time for. */
+export const smoke = { strikes: 14, pointsOnSqlite: 12 } as const
+
 /** Every point once, then all of them again and again, in another order each time and mixed with kills from outside. */
 export function planStrikes(settings: PlanSettings): Strike[] {
   const random = new RandomStreams(settings.seed, () => {}).fork('strikes')

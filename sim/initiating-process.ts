@@ -40,12 +40,8 @@ export function embeddedInitiator(installation: Installation, number: number): I
   const there = installation.running(number)
   if (there === null) return null
   const { node, coordinator } = there
-  return {
-    node,
-    initiator: coordinator,
-    coordination: coordinator,
-    transport: installation.network(node, installation.serviceNames),
-  }
+  const transport = installation.network(node, installation.reachOf(number))
+  return { node, initiator: coordinator, coordination: coordinator, transport }
 }
 
 /** A pause of the process itself: it may die in it. */

@@ -225,6 +225,11 @@ export class Installation {
     return this.#plans.filter(({ isClient }) => isClient !== true).map(({ name }) => name)
   }
 
+  /** Services that this coordinator can call. */
+  reachOf(number: number): readonly string[] {
+    return this.settings.reach(number, this.serviceNames)
+  }
+
   #startCoordinator(number: number): void {
     const node = this.node(
       `coordinator-${number}`,
@@ -235,7 +240,7 @@ export class Installation {
       },
     )
     const program = this.#embedded?.open(node) ?? null
-    const reaches = this.settings.reach(number, this.serviceNames)
+    const reaches = this.reachOf(number)
     const network = this.network(node, reaches)
     const { intake, retention, barrierRetentionMs } = this.settings
     const coordinator = createCoordinator({

@@ -303,9 +303,12 @@ export class Watcher implements StoreWatch, NetworkWatch, Alerts {
   #judgeDelay(call: Call, durable: Seen): void {
     const dueAt = deliveriesOf(durable)[namesOf(durable).indexOf(call.branch)]?.dueAt ?? null
     const earlyMs = (dueAt ?? 0) - this.#now()
-    if (earlyMs > clockErrorMs)
+    if (earlyMs > clockErrorMs && !this.hurried.has(call.transaction))
       this.violate(`delay: deliver of ${call.transaction}/${call.branch} left ${earlyMs} ms early`)
   }
+
+  /** Messages that somebody wants delivered now, whatever their delay. */
+  readonly hurried = new Set<string>()
 
   /** Steps that need the durable result of the step before, by transaction. */
   readonly buildsOnDurable = new Map<string, ReadonlySet<number>>()

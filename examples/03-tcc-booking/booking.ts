@@ -20,6 +20,7 @@ writeFileSync(servicesFile, JSON.stringify({ trip: { url: servicesUrl, barrier: 
 const services = start('03-tcc-booking/services.ts', [String(servicesPort), folder])
 const server = startCoordinator(coordinatorPort, folder, servicesFile)
 await Promise.all(urls.map(answers))
+const coordinator = connect(coordinatorUrl)
 
 /** Free, held and taken of each service, as its own database has it. */
 function show(when: string): void {
@@ -39,10 +40,10 @@ show('at first')
 await book('trip-1', 400)
 show('trip-1 is booked')
 await book('trip-2', 5_000)
+await coordinator.get('trip-2', { waitMs: 20_000 })
 show('trip-2 cannot be paid: flight and hotel are free again')
 console.log(`trip-3: its agency ended by ${await book('trip-3', 400, ['dies'])}, with everything held`)
 show('nobody decides trip-3')
-const coordinator = connect(coordinatorUrl)
 const trip = await coordinator.get('trip-3', { waitMs: 20_000 })
 console.log(`trip-3: ${trip?.status}, because of ${JSON.stringify(trip?.reason?.body)}`)
 show('the deadline has cancelled it')

@@ -86,7 +86,7 @@ export class Coordinators<Rest> {
       const when = spokenMoment(moment)
       if (current !== null && !current.dead && !current.leaving) {
         const changed = this.#parts.copies.apply(current, wish, moment)
-        if (changed !== null) emit({ ...state, current: changed, text: `${text} {current}${when}`, heals: true })
+        if (changed !== current) emit({ ...state, current: changed, text: `${text} {current}${when}`, heals: true })
       }
       const taken = this.#takenBy(row, wish, moment)
       if (taken === null) continue

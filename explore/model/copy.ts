@@ -36,6 +36,8 @@ export interface Call {
 
 export interface Copy extends Numbered {
   readonly shape: Shape
+  /** What the row holds once every write so far is durable: the memory may have gone on without a write. */
+  readonly written: Shape
   /** The status that the last answered write left in the row. */
   readonly durable: Status
   /** Its takeover is not durable yet. */
@@ -87,11 +89,18 @@ export class Copies {
     return this.#kept(freshOf(shape, false))
   }
 
-  /** A decision or a registration, told from others by `name`. Null when it changes nothing. */
-  apply(copy: Copy, { name, event }: { readonly name: string; readonly event: Event }, moment: Moment): Copy | null {
+  /**
+   * A decision or a registration, told from others by `name`. One that changes nothing is answered once all that it rests on is durable: what
+   * has changed since the last write is written.
+   */
+  apply(copy: Copy, { name, event }: { readonly name: string; readonly event: Event }, moment: Moment): Copy {
     return once(copy, `apply ${name} ${moment}`, () => {
       const step = this.machine.advance(copy.shape, event, moment)
-      return step.idle ? null : this.#accept(copy, step, { urgent: true })
+      if (!step.idle) return this.#accept(copy, step, { urgent: true })
+      const { shape, written } = copy
+      if (written === shape) return copy
+      const owned = !rests(copy) && shape.transaction.endedAt === null
+      return this.#kept(this.#submitted(copy, { shape, owned }))
     })
   }
 
@@ -172,7 +181,7 @@ export class Copies {
   /** Somebody else has claimed the row: nothing of this copy becomes durable any more. */
   outdated(copy: Copy): Copy {
     const batch = copy.landed ? copy.batch : null
-    return once(copy, 'outdated', () => this.#kept({ ...copy, batch, waiting: null }))
+    return once(copy, 'outdated', () => this.#kept({ ...copy, written: copy.shape, batch, waiting: null }))
   }
 
   #ended(copy: Copy, call: Call, event: Event, moment: Moment): Copy {
@@ -199,7 +208,10 @@ export class Copies {
   }
 
   #submitted(copy: Draft, write: Write): Draft {
-    return this.splits && copy.batch !== null ? { ...copy, waiting: write } : { ...copy, batch: write }
+    const written = write.shape
+    return this.splits && copy.batch !== null
+      ? { ...copy, written, waiting: write }
+      : { ...copy, written, batch: write }
   }
 
   #with(copy: Copy, call: Call, change: Partial<Call>): Copy {
@@ -207,13 +219,13 @@ export class Copies {
   }
 
   #kept(draft: Draft): Copy {
-    const { shape, durable, takingOver, batch, landed, waiting, calls, leaving, dead } = draft
+    const { shape, written, durable, takingOver, batch, landed, waiting, calls, leaving, dead } = draft
     const flags = [takingOver, landed, leaving, dead].map(Number).join('')
     const writes = `${writeText(batch)} ${writeText(waiting)}`
-    const text = `${shape.number} ${durable} ${flags} ${writes} ${calls.map(callText).sort().join()}`
+    const text = `${shape.number} ${written.number} ${durable} ${flags} ${writes} ${calls.map(callText).sort().join()}`
     return this.all.of(text, (number) => {
       const known = new Map<string, Copy | null>()
-      return { number, shape, durable, takingOver, batch, landed, waiting, calls, leaving, dead, known }
+      return { number, shape, written, durable, takingOver, batch, landed, waiting, calls, leaving, dead, known }
     })
   }
 }
@@ -228,7 +240,7 @@ const inert = { calls: [], landed: false, leaving: false } as const
 
 function freshOf(shape: Shape, takingOver: boolean): Draft {
   const durable = shape.transaction.status
-  return { ...inert, shape, durable, takingOver, batch: null, waiting: null, dead: false }
+  return { ...inert, shape, written: shape, durable, takingOver, batch: null, waiting: null, dead: false }
 }
 
 function callOf({ branch, operation, needs }: CallCommand, stage: Call['stage'], behind: Call['behind']): Call {

@@ -36,6 +36,8 @@ export function forget(transaction: Transaction): Transaction {
     const key = String(path.at(-1))
     if (path[0] !== 'state') return path[0] === 'held' && key === 'since' ? whenever : value
     if (Object.hasOwn(countedAs, key)) return countedAs[key]
+    // No delivery has a delay here, so it is due from the decision on.
+    if (key === 'dueAt' && value !== null) return whenever
     const isWait = (key === 'retryAt' || key === 'quietUntil') && value !== null
     return isWait ? notYet : value
   }) as Transaction

@@ -20,6 +20,7 @@ const behaviours = [
   'catches',
   'forgets',
   'refuses',
+  'does nothing',
 ] as const
 type Behaviour = (typeof behaviours)[number]
 
@@ -47,6 +48,7 @@ const expected: readonly string[] = [
   'LOCKSTEP_COMMITTED_DESPITE_ERROR',
   'LOCKSTEP_ALREADY_ROLLING_BACK',
   'LOCKSTEP_ALREADY_COMMITTING',
+  'LOCKSTEP_BARRIER_NOT_USED',
 ]
 
 /** By `send`. */
@@ -80,6 +82,7 @@ async function workOf(
   { by, random, behaviour }: Sending & { behaviour: Behaviour },
 ): Promise<unknown> {
   if (behaviour === 'throws before') throw new Thrown()
+  if (behaviour === 'does nothing') return null
   const inside = async (tx: unknown): Promise<unknown> => {
     const paid = pay(tx, branch, order)
     if (behaviour === 'slow') await pauseOf(by.node, random.integer('slow', 0, 8_000))
@@ -95,8 +98,9 @@ async function workOf(
 }
 
 /** What was said must be so. */
-function judgeError(error: unknown, order: Order, { world }: Sending): Known {
+function judgeError(error: unknown, order: Order, { world }: Pick<Sending, 'world'>): Known {
   const { watcher } = world.installation
+  if (isLockstepError(error, 'LOCKSTEP_COMMIT_UNCONFIRMED')) return judgeError(error.cause, order, { world })
   // What the local database throws reaches the caller as it is.
   if (error instanceof Thrown || error instanceof DatabaseUnanswered) return 'open'
   if (!isLockstepError(error) || !expected.includes(error.code)) {

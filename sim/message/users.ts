@@ -102,6 +102,7 @@ export class MessageUsers implements Users {
   }
 
   async #act(id: string, request: ActionRequest): Promise<void> {
+    if (request.action === 'retry') this.#world.installation.watcher.hurried.add(id)
     await this.#operator?.act(id, request).catch(() => {})
   }
 

@@ -52,6 +52,9 @@ export async function runTcc(transfer: TccTransfer, running: Running): Promise<K
     if (!replayed && tries.failed) watcher.violate(`${id} was committed, although one of its tries had failed`)
     return 'decided'
   } catch (error) {
+    // A coordinator that cannot call a bank says so before it registers the branch.
+    const isOutOfReach = !transfer.moves.every(({ participant }) => by.transport.canCall(participant.name))
+    if (isOutOfReach && isLockstepError(error, 'LOCKSTEP_CONFIGURATION')) return 'open'
     return judgeError(error, id, watcher)
   }
 }
@@ -83,6 +86,7 @@ async function bodyOf({ moves, behaviour }: TccTransfer, t: TccScope, trying: Tr
 
 function judgeError(error: unknown, id: string, watcher: Watcher): Known {
   if (error instanceof ChangedItsMind) return 'open'
+  if (isLockstepError(error, 'LOCKSTEP_COMMIT_UNCONFIRMED')) return judgeError(error.cause, id, watcher)
   if (!isLockstepError(error) || !expected.includes(error.code)) {
     const shown = error instanceof Error ? (error.stack ?? error.message) : String(error)
     watcher.violate(`the initiator of ${id} was told: ${shown}`)

@@ -103,6 +103,13 @@ export const errorTable = {
     retriable: false,
     next: 'The message will be delivered. What was thrown is in `cause`: do nothing after branch.transact that may throw.',
   },
+  LOCKSTEP_COMMIT_UNCONFIRMED: {
+    status: 503,
+    title: 'Everything was done to commit, and the coordinator has not confirmed it',
+    outcome: 'unknown',
+    retriable: true,
+    next: 'Call it again with the same id: it tells how it was decided. A message is decided by its check-back, a TCC by its deadline.',
+  },
   LOCKSTEP_NO_ANSWER: {
     status: 504,
     title: 'A participant has not answered in time',

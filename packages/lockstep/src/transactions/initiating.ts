@@ -1,4 +1,4 @@
-import { LockstepError } from '../errors.ts'
+import { isLockstepError, LockstepError, messageOf } from '../errors.ts'
 import type { CheckBackDefinition, Environment, Json, Outcome, Transport } from '../ports/index.ts'
 import { type BeginBody, type Coordination, durationMs, type TransactionBody, waitMaxMs } from '../protocol/index.ts'
 
@@ -60,16 +60,40 @@ export async function openUndecided(
   { coordination }: Pick<Initiating<unknown>, 'coordination'>,
   body: BeginBody,
 ): Promise<{ readonly transaction: TransactionBody } | { readonly decided: Initiated<never> }> {
-  const { transaction } = await coordination.begin(body)
+  const transaction = await coordination.begin(body).then((answer) => answer.transaction, endedLongAgo)
+  if ('decided' in transaction) return transaction
   const { status } = transaction
   if (status === 'rolling-back' || status === 'rolled-back') throw rolledBack(transaction)
   if (status === 'prepared') return { transaction }
   return { decided: { ...decidedAs(transaction), replayed: true, result: undefined } }
 }
 
+/** Past retention the end is all that is known, and it is enough. */
+function endedLongAgo(error: unknown): { readonly decided: Initiated<never> } {
+  if (!isLockstepError(error, 'LOCKSTEP_EXPIRED')) throw error
+  const { id, status } = (error.details ?? {}) as { readonly id?: string; readonly status?: string }
+  if (status === 'rolled-back') throw rolledBack({ id: id ?? '', reason: null })
+  if (status !== 'committed') throw error
+  return { decided: { status, incomplete: false, replayed: true, result: undefined } }
+}
+
 /** Asked before anything is done: a wait that makes no sense must not be found out after the work. */
 export function waitMsOf({ wait = 0 }: { readonly wait?: BeginBody['wait'] }): number {
   return durationMs(wait, 'wait', { maxMs: waitMaxMs })
+}
+
+/** Whatever kept the commit from being confirmed, the work before it stands: nothing here may say that it had no effect. */
+export async function commit(
+  { coordination }: Pick<Initiating<unknown>, 'coordination'>,
+  { id, waitMs, done }: { readonly id: string; readonly waitMs: number; readonly done: string },
+): Promise<Decided> {
+  try {
+    return decidedAs(await coordination.decide(id, 'commit', { waitMs }))
+  } catch (error) {
+    if (isLockstepError(error, 'LOCKSTEP_ALREADY_ROLLING_BACK')) throw error
+    const message = `${done}, but the commit of ${id} is not confirmed: ${messageOf(error)}`
+    throw new LockstepError('LOCKSTEP_COMMIT_UNCONFIRMED', { message, details: { id }, cause: error })
+  }
 }
 
 export function rolledBack(
@@ -82,4 +106,8 @@ export function rolledBack(
     details: { id, reason },
     ...(cause === undefined ? {} : { cause }),
   })
+}
+
+export function noFunction(message: string): LockstepError {
+  return new LockstepError('LOCKSTEP_INVALID_REQUEST', { message: `${message}.`, issues: [{ path: '', message }] })
 }

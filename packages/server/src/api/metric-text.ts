@@ -28,6 +28,12 @@ export class Counter<Label extends string> {
   }
 }
 
+/** Numbers as they are now, one per value of one label. */
+export function labelledText(metric: MetricName, label: string, values: ReadonlyMap<string, number>): string {
+  const lines = [...values].sort().map(([value, count]) => `${metric.name}{${labelText({ [label]: value })}} ${count}`)
+  return block('gauge', metric, lines)
+}
+
 /** A number that somebody else keeps, as it is now. */
 export function currentText(type: 'counter' | 'gauge', metric: MetricName, value: number): string {
   return block(type, metric, [`${metric.name} ${value}`])

@@ -4,7 +4,7 @@ import { isOlderThanBarrier } from '../age.ts'
 import { hurried } from '../errand.ts'
 import { notAllowed, type Refused } from '../refusal.ts'
 import { askNow, commit, end } from './decide.ts'
-import { isSettled, type Message, positionOf, withDelivery } from './definition.ts'
+import { type DeliveryState, isSettled, type Message, positionOf, withDelivery } from './definition.ts'
 
 type ActEvent = Extract<Event, { kind: 'act' }>
 type Acted = { readonly message: Message } | Refused
@@ -16,7 +16,7 @@ export function act(message: Message, event: ActEvent, now: number, barrierReten
   if (event.branch !== null && position < 0) return notAllowed(`Message ${message.id} has no delivery ${event.branch}.`)
   switch (event.action) {
     case 'retry':
-      return { message: retry(message, position) }
+      return { message: retry(message, position, now) }
     case 'skip':
       return event.branch === null ? notAllowed('Skip needs the name of a delivery.') : skip(message, position)
     case 'force-commit':
@@ -54,14 +54,21 @@ function forceRollback(
 }
 
 /** One attempt now: of the check while nobody has decided, of one delivery or of all that wait. */
-function retry(message: Message, position: number): Message {
+function retry(message: Message, position: number, now: number): Message {
   if (message.status === 'prepared') {
     return { ...message, state: { ...message.state, hurried: true, check: hurried(message.state.check) } }
   }
   const deliveries = message.state.deliveries.map((delivery, at) =>
-    position < 0 || at === position ? { ...delivery, stuck: null, errand: hurried(delivery.errand) } : delivery,
+    position < 0 || at === position
+      ? { ...delivery, stuck: null, dueAt: soonest(delivery, now), errand: hurried(delivery.errand) }
+      : delivery,
   )
   return { ...message, state: { ...message.state, deliveries } }
+}
+
+/** An operator does not wait for a delay. */
+function soonest({ dueAt }: DeliveryState, now: number): number | null {
+  return dueAt === null ? null : Math.min(dueAt, now)
 }
 
 function skip(message: Message, position: number): Acted {

@@ -91,6 +91,7 @@ export interface PlainSend extends BeginOptions {
 /** The half message. `own` is this process's check-back. */
 export function bodyOf(options: PlainSend, own: CheckBackDefinition | null): BeginBody {
   const { id, labels, input, checkAfter, payload = null } = options
+  if (!Array.isArray(options.to)) throw noReceivers()
   const deliveries = options.to.map((receiver) => deliveryOf(receiver, payload))
   const checkBack = checkBackOf(options, own)
   return { id, pattern: 'message', deliveries, checkBack, ...given({ labels, input, checkAfter }) }
@@ -101,6 +102,13 @@ function deliveryOf(receiver: Named | PlainDelivery, shared: unknown): Json {
   const { to, name, delay, escalate, payload = shared } = receiver
   const told = escalate === undefined ? {} : { escalate: targetOf(escalate) }
   return { to: targetOf(to), payload: payload as Json, ...given({ name, delay }), ...told }
+}
+
+function noReceivers(): LockstepError {
+  return new LockstepError('LOCKSTEP_INVALID_REQUEST', {
+    message: '`to` must be an array of receivers: participants, URLs, or { to, … }.',
+    issues: [{ path: '/to', message: 'must be an array' }],
+  })
 }
 
 function targetOf(receiver: Named): string {

@@ -24,7 +24,7 @@ const checks: readonly Row[] = [
         .woke(),
     'prepared [waiting] | next 1',
   ],
-  ['after two seconds it is asked', () => asked('a'), 'prepared [waiting] | _local.check#1 nothing | next 600000'],
+  ['after two seconds it is asked', () => asked('a'), 'prepared [waiting] | _local.check#1 nothing | next 598000'],
   [
     'or when the begin says',
     () => message('a', { checkAfter: 0 }).woke(),
@@ -35,7 +35,7 @@ const checks: readonly Row[] = [
     () => message('a').after(minute).claim(),
     'prepared [waiting] | _local.check#1 nothing | next 540000',
   ],
-  ['never twice at a time', () => asked('a').woke(), 'prepared [waiting] | next 600000'],
+  ['never twice at a time', () => asked('a').woke(), 'prepared [waiting] | next 598000'],
   [
     'an unknown answer is asked again after its back-off',
     () => asked('a').unknown(local),

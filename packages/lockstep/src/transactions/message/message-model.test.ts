@@ -80,7 +80,8 @@ function checkMessage(before: MessageRun['transaction'], run: MessageRun): void 
     if (isSettled(was)) expect(delivery).toMatchObject({ state: was.state, output: was.output })
     // Once begun, never asked for again.
     if (was.escalation === 'begun') expect(delivery.escalation).toBe('begun')
-    if (before.status === 'committing') expect(delivery.dueAt).toBe(was.dueAt)
+    // Only an operator's retry brings it forward, and nothing puts it off.
+    if (before.status === 'committing') expect(delivery.dueAt).toBeLessThanOrEqual(was.dueAt ?? Number.NaN)
   }
   if (status === 'committed') expect(state.deliveries.every(isSettled)).toBe(true)
 }

@@ -52,12 +52,12 @@ const decisions: readonly Row[] = [
   [
     'rollback does not wait for a back-off either',
     () => asked('a').unknown(local, { retryAfterMs: minute }).rollback(),
-    'prepared [waiting] | _local.check#2 nothing | next 600000',
+    'prepared [waiting] | _local.check#2 nothing | next 598000',
   ],
   [
     'rollback while the check is out is repeated',
     () => asked('a').rollback(),
-    'prepared [waiting] | repeated | next 600000',
+    'prepared [waiting] | repeated | next 598000',
   ],
   [
     'a second rollback as well',

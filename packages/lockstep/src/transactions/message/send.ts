@@ -4,11 +4,12 @@ import { LockstepError } from '../../errors.ts'
 import { type Json, type Outcome, verdictOf } from '../../ports/index.ts'
 import type { TransactionBody } from '../../protocol/index.ts'
 import {
-  decidedAs,
+  commit,
   type Initiated,
   type Initiating,
   type LocalFacts,
   type LocalTransaction,
+  noFunction,
   openUndecided,
   rolledBack,
   waitMsOf,
@@ -31,6 +32,7 @@ export async function send<Branch, Payload, Result, Input>(
   by: Initiating<Branch>,
 ): Promise<Initiated<Result>> {
   const waitMs = waitMsOf(options)
+  if (typeof work !== 'function') throw noFunction('send needs `transaction`, the function with the local transaction')
   const opened = await openUndecided(by, bodyOf(options, by.checkBack))
   await failpoint('message.producer.begin-unanswered')
   if ('decided' in opened) return opened.decided
@@ -41,9 +43,9 @@ export async function send<Branch, Payload, Result, Input>(
   if (mutant('P6-commit-before-local')) void by.coordination.decide(options.id, 'commit').catch(() => {})
   const result = await resultOf(work, { local, facts, transaction, by })
   await failpoint('message.producer.after-local.before-commit')
-  const decided = await by.coordination.decide(options.id, 'commit', { waitMs })
+  const decided = await commit(by, { id: options.id, waitMs, done: 'The local transaction is committed' })
   await failpoint('message.producer.commit-unanswered')
-  return { ...decidedAs(decided), replayed: false, result }
+  return { ...decided, replayed: false, result }
 }
 
 function factsOf(

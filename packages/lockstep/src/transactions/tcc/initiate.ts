@@ -2,7 +2,15 @@ import { failpoint } from '#failpoint'
 import { mutant } from '#mutant'
 import { isLockstepError, messageOf } from '../../errors.ts'
 import type { BeginBody, TransactionBody } from '../../protocol/index.ts'
-import { decidedAs, type Initiated, type Initiating, openUndecided, rolledBack, waitMsOf } from '../initiating.ts'
+import {
+  commit,
+  type Initiated,
+  type Initiating,
+  noFunction,
+  openUndecided,
+  rolledBack,
+  waitMsOf,
+} from '../initiating.ts'
 import { type BeginOptions, given } from '../run.ts'
 import { type TccScope, Trials } from './trials.ts'
 
@@ -21,13 +29,14 @@ export async function initiate<Result>(
 ): Promise<Initiated<Result>> {
   const { id, deadline, labels } = options
   const waitMs = waitMsOf(options)
+  if (typeof body !== 'function') throw noFunction('tcc needs the function that tries the branches')
   const opened = await openUndecided(by, { id, pattern: 'tcc', ...given({ deadline, labels }) })
   if ('decided' in opened) return opened.decided
   const result = await resultOf(body, new Trials(opened.transaction, by), by)
   await failpoint('tcc.initiator.after-all-tries')
-  const decided = await by.coordination.decide(id, 'commit', { waitMs })
+  const decided = await commit(by, { id, waitMs, done: 'Everything was tried' })
   await failpoint('tcc.initiator.commit-unanswered')
-  return { ...decidedAs(decided), replayed: false, result }
+  return { ...decided, replayed: false, result }
 }
 
 /** What the function throws goes to its caller as it is. Where it returns although a try failed, that is told instead. */
