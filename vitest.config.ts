@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 // Tests run from source, with the armed fail points and mutants: see `imports` in packages/lockstep/package.json. Nothing
 // else belongs here: vitest passes these on to the workers, and `import` there would break a `require` inside pg.
 const conditions = ['lockstep-source', 'lockstep-test']
-const folders = ['packages/*/src', 'packages/*/test', 'sim', 'crash', 'tools', 'examples', 'bench']
+const folders = ['packages/*/src', 'packages/*/test', 'sim', 'explore', 'crash', 'tools', 'examples', 'bench']
 const files = (ending: string) => folders.map((folder) => `${folder}/**/*${ending}`)
 
 export default defineConfig({

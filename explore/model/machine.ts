@@ -31,7 +31,7 @@ export interface Shape extends Numbered {
 export interface Step {
   readonly shape: Shape
   readonly calls: readonly CallCommand[]
-  /** An attempt was noted: the driver writes it. */
+  /** An attempt may have been noted: the driver writes it. */
   readonly attempted: boolean
   /** Refused, or asked for what was so already. */
   readonly idle: boolean
@@ -98,7 +98,7 @@ export class Machine {
     return {
       shape: this.#shape(answer.transaction),
       calls: answer.commands.flatMap((command) => (command.kind === 'call' ? [command] : [])),
-      attempted: answer.transaction.attempts.length > 0,
+      attempted: answer.transaction.attempts !== shape.transaction.attempts,
       idle: answer.refusal !== undefined || answer.repeated === true,
     }
   }

@@ -236,11 +236,12 @@ function violationOf(
   const isRun = participants.standingOf(world, local).ran.action === 1
   const isDelivered = (name: string): boolean => participants.standingOf(world, name).ran.deliver === 1
   const isCommit = status === 'committing' || status === 'committed'
+  const isRollback = status === 'rolling-back' || status === 'rolled-back'
   if (!isCommit && participants.isAnySent(world, 'deliver'))
     return `a delivery was sent while the row was ${status} (law 1)`
   if (receivers.some(isDelivered) && !isRun) return 'delivered, and the local transaction is not committed'
   if (isCommit && !isRun) return `${status}, and the local transaction is not committed`
-  if (status === 'rolled-back' && isRun) return 'rolled back, and the local transaction is committed: a lost message'
+  if (isRollback && isRun) return `${status}, and the local transaction is committed: a lost message`
   if (status === 'committed' && !receivers.every(isDelivered)) return 'committed, and not delivered'
   return null
 }

@@ -54,6 +54,12 @@ describe('a takeover', () => {
     const run = tcc('a').commit().unknown('a').after(200).claim()
     expect([run.calls(), run.attempts()]).toEqual([['a.confirm#2 status'], ['a.confirm#1 no answer']])
   })
+  // The driver writes what has new attempts: a claim would cost a commit for nothing.
+  it('a claim that notes nothing leaves nothing to write', () => {
+    const run = tcc('a').commit().unknown('a').after(200)
+    const { attempts } = run.transaction
+    expect(run.claim().transaction.attempts).toBe(attempts)
+  })
 })
 
 const no = 'LOCKSTEP_ACTION_NOT_ALLOWED'
