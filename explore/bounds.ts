@@ -43,7 +43,7 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
     sagaWith('plain', fine),
     tccWith({ callers: 2, defective: false }, middle),
     tccWith({ callers: 1, defective: true }, middle),
-    messageWith({ callers: 2, receivers: 1 }, fine),
+    messageWith({ callers: 2, receivers: 1 }, middle),
   ],
   wide: [
     sagaWith('barrier', fine),
@@ -54,7 +54,8 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
     tccWith({ callers: 1, defective: false }, fine),
     tccWith({ callers: 3, defective: false }, middle),
     tccWith({ callers: 1, defective: true }, fine),
-    messageWith({ callers: 3, receivers: 1 }, fine),
+    messageWith({ callers: 2, receivers: 1 }, fine),
+    messageWith({ callers: 3, receivers: 1 }, middle),
     messageWith({ callers: 2, receivers: 2 }, middle),
   ],
 }

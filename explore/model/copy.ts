@@ -1,7 +1,7 @@
 /**
  * A transaction in the memory of one instance, as `Active` and `Driver` keep it: it runs ahead of the row, its writes follow, and each call
  * waits for what justifies it. The driver itself is full of promises and cannot be searched, so its rules are written down here once more;
- * the machine and `isJustified` are the real ones.
+ * the machine and `isJustified` are the real ones, and `driver-agreement.test.ts` holds the rest against the real driver.
  *
  * How a write becomes durable. `whole`: it lands and is answered in one move, at any time after it was asked for, with all that was written
  * until then. `split`: the batch that was submitted keeps its state, lands late, is answered later still, and outlives its process.
@@ -175,7 +175,8 @@ export class Copies {
   /** Its process dies; what it has submitted may still land. */
   crashed(copy: Copy): Copy | null {
     if (!this.splits || copy.batch === null || copy.landed) return null
-    return once(copy, 'crash', () => this.#kept({ ...copy, ...inert, waiting: null, dead: true }))
+    const { batch } = copy
+    return once(copy, 'crash', () => this.#kept({ ...freshOf(batch.shape, false), batch, dead: true }))
   }
 
   /** Somebody else has claimed the row: nothing of this copy becomes durable any more. */

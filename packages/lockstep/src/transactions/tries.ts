@@ -1,5 +1,5 @@
 import { mutant } from '#mutant'
-import type { AttemptRow, Event, Operation, Outcome } from '../ports/index.ts'
+import type { AttemptRow, Event, Operation, Outcome, Transaction } from '../ports/index.ts'
 import { backOffMs, boundedRetryAfterMs, firstBackOffMs, maxBackOffMs } from './back-off.ts'
 
 /**
@@ -77,6 +77,11 @@ export function takeoverAttempt(branch: string, operation: Operation, tries: Tri
   const number = tries.count + 1
   const row = { branch, operation, number, startedAt: now, durationMs: 0, outcome: 'unknown', error: 'takeover' }
   return [{ ...tries, count: number, retryAt: null }, row]
+}
+
+/** The same list where nothing is new: the driver writes what has new attempts. */
+export function withAttempts<T extends Transaction>(transaction: T, noted: readonly AttemptRow[]): T {
+  return noted.length === 0 ? transaction : { ...transaction, attempts: [...transaction.attempts, ...noted] }
 }
 
 export function attemptRow(event: OutcomeEvent): AttemptRow {

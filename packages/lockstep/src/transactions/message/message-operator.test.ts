@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { deliveries, local, MessageRun } from '../../../test/coordinator/message-run.ts'
 import type { OperatorAction } from '../../ports/index.ts'
+import { advance } from './message.ts'
 
 type Specs = Parameters<typeof deliveries>[1]
 const message = (letters: string, more: Specs = {}) => new MessageRun(deliveries(letters, more))
@@ -35,6 +36,13 @@ describe('a takeover', () => {
       .act('skip', 'c')
     run.takeover()
     expect([run.calls(), run.attempts().slice(3)]).toEqual([['e.deliver#2 status'], ['e.deliver#1 takeover']])
+  })
+  // The driver writes what has new attempts: a claim would cost a commit for nothing.
+  it('that is only a claim of what was parked leaves nothing to write', () => {
+    for (const run of [asked().unknown(local).after(200), message('a').commit().unknown('a').after(200)]) {
+      const claimed = advance(run.transaction, { kind: 'woke', claim: { takeover: false } }, run.now)
+      expect(claimed.transaction.attempts).toBe(run.transaction.attempts)
+    }
   })
   it('leaves alone what is stuck: no call of it was out', () => {
     const run = message('ab').commit().unknown('a', { code: 'older-than-barrier' }).takeover()

@@ -2,29 +2,30 @@ import { mutant } from '#mutant'
 import type { AttemptRow } from '../../ports/index.ts'
 import { localBranch } from '../../protocol/headers.ts'
 import { grounded, takenOver } from '../errand.ts'
+import { withAttempts } from '../tries.ts'
 import { type DeliveryState, isSettled, type Message } from './definition.ts'
 
 /** Another owner takes it: whatever the old one may have started gets an attempt, and is sent again. */
 export function recordClaim(message: Message, takeover: boolean, now: number): Message {
   if (message.endedAt !== null) return message
-  const attempts: AttemptRow[] = [...message.attempts]
+  const noted: AttemptRow[] = []
   const { status, state, definition } = message
   const wasAsked = takeover && status === 'prepared' && definition.checkBack !== null
   let check = grounded(state.check)
   if (wasAsked) {
     const [taken, attempt] = takenOver(check, localBranch, 'check', now)
     check = taken
-    attempts.push(attempt)
+    noted.push(attempt)
   }
   const deliveries = state.deliveries.map((delivery, position) => {
     const owed = askedAgain(delivery)
     const name = definition.deliveries[position]?.name
     if (!takeover || status !== 'committing' || name === undefined || !mayHaveLeft(owed, now)) return owed
     const [errand, attempt] = takenOver(owed.errand, name, 'deliver', now)
-    attempts.push(attempt)
+    noted.push(attempt)
     return { ...owed, errand }
   })
-  return { ...message, attempts, state: { ...state, check, deliveries } }
+  return { ...withAttempts(message, noted), state: { ...state, check, deliveries } }
 }
 
 function askedAgain(delivery: DeliveryState): DeliveryState {

@@ -2,7 +2,7 @@ import { mutant } from '#mutant'
 import type { AttemptRow, Event } from '../../ports/index.ts'
 import { heldOnce } from '../age.ts'
 import { grounded, hopeless, isOurs, landed, notSent, takenOver } from '../errand.ts'
-import { attemptRow } from '../tries.ts'
+import { attemptRow, withAttempts } from '../tries.ts'
 import { isSettled, positionOf, type Tcc, withBranch } from './definition.ts'
 import { operationOf } from './second-phase.ts'
 
@@ -17,16 +17,16 @@ const tryMissingGraceMs = 60_000
 /** Another owner takes it: whatever the old one may have started gets an attempt, and is sent again. */
 export function recordClaim(tcc: Tcc, takeover: boolean, now: number): Tcc {
   if (tcc.endedAt !== null || tcc.status === 'prepared') return tcc
-  const attempts: AttemptRow[] = [...tcc.attempts]
+  const noted: AttemptRow[] = []
   const branches = tcc.state.branches.map((branch, position) => {
     const errand = grounded(branch.errand)
     const plan = tcc.definition.branches[position]
     if (!takeover || isSettled(branch) || plan === undefined) return { ...branch, errand }
     const [taken, attempt] = takenOver(errand, plan.name, operationOf(tcc), now)
-    attempts.push(attempt)
+    noted.push(attempt)
     return { ...branch, errand: taken }
   })
-  return { ...tcc, attempts, state: { branches } }
+  return { ...withAttempts(tcc, noted), state: { branches } }
 }
 
 export function recordOutcome(tcc: Tcc, event: OutcomeEvent, now: number): Tcc {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { TccRun } from '../../../test/coordinator/tcc-run.ts'
 import type { OperatorAction } from '../../ports/index.ts'
+import { advance } from './tcc.ts'
 
 const tcc = (letters: string, body: ConstructorParameters<typeof TccRun>[1] = {}) => new TccRun(letters, body)
 
@@ -56,9 +57,9 @@ describe('a takeover', () => {
   })
   // The driver writes what has new attempts: a claim would cost a commit for nothing.
   it('a claim that notes nothing leaves nothing to write', () => {
-    const run = tcc('a').commit().unknown('a').after(200)
-    const { attempts } = run.transaction
-    expect(run.claim().transaction.attempts).toBe(attempts)
+    const { transaction, now } = tcc('a').commit().unknown('a').after(200)
+    const claimed = advance(transaction, { kind: 'woke', claim: { takeover: false } }, now)
+    expect(claimed.transaction.attempts).toBe(transaction.attempts)
   })
 })
 
