@@ -1,6 +1,7 @@
 /** Switches for proving that the suites catch known bugs. Exported only under the condition `lockstep-test`. */
 
 /** Parts that a simulation drives by themselves. */
+export { Changes } from '../coordinator/changes.ts'
 export { Driver } from '../coordinator/driver.ts'
 export { Journal } from '../coordinator/journal.ts'
 /** What the explorer searches every schedule of: the machines, the barrier's rules, and when a call may leave. */
