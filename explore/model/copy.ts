@@ -47,6 +47,8 @@ export interface Copy extends Numbered {
   readonly landed: boolean
   readonly waiting: Write | null
   readonly calls: readonly Call[]
+  /** The write that an alert waits for, as for a blocked call; 0 when there is none. Until then every change is written. */
+  readonly untold: 0 | 1 | 2
   /** The batch hands the row back: it does nothing any more. */
   readonly leaving: boolean
   /** Its process is dead, and its batch may still land. */
@@ -168,7 +170,17 @@ export class Copies {
       if (leaving && waiting === null) return null
       const durable = batch.shape.transaction.status
       const calls = copy.calls.map((call) => (call.stage === 'blocked' ? unblocked(call, copy.shape, durable) : call))
-      return this.#kept({ ...copy, durable, takingOver: false, batch: waiting, landed: false, waiting: null, calls })
+      const untold = copy.untold === 2 ? 1 : 0
+      return this.#kept({
+        ...copy,
+        durable,
+        takingOver: false,
+        batch: waiting,
+        landed: false,
+        waiting: null,
+        calls,
+        untold,
+      })
     })
   }
 
@@ -182,7 +194,7 @@ export class Copies {
   /** Somebody else has claimed the row: nothing of this copy becomes durable any more. */
   outdated(copy: Copy): Copy {
     const batch = copy.landed ? copy.batch : null
-    return once(copy, 'outdated', () => this.#kept({ ...copy, written: copy.shape, batch, waiting: null }))
+    return once(copy, 'outdated', () => this.#kept({ ...copy, written: copy.shape, batch, waiting: null, untold: 0 }))
   }
 
   #ended(copy: Copy, call: Call, event: Event, moment: Moment): Copy {
@@ -199,10 +211,12 @@ export class Copies {
     const asked = step.calls.map((command) =>
       callOf(command, isJustified(durability, command, behind) ? 'ready' : 'blocked', behind),
     )
-    const next = { ...before, shape: step.shape, calls: [...before.calls, ...asked] }
+    const untold = step.alerts ? behind : before.untold
+    const next = { ...before, shape: step.shape, calls: [...before.calls, ...asked], untold }
     const turned =
       status !== before.shape.transaction.status || (held !== null && before.shape.transaction.held === null)
-    const writes = urgent || turned || step.attempted || next.calls.some(({ stage }) => stage === 'blocked')
+    const writes =
+      urgent || turned || untold > 0 || step.attempted || next.calls.some(({ stage }) => stage === 'blocked')
     const isOpen = rests(next)
     if (!writes && !isOpen) return this.#kept(next)
     return this.#kept(this.#submitted(next, { shape: step.shape, owned: !isOpen && endedAt === null }))
@@ -220,13 +234,27 @@ export class Copies {
   }
 
   #kept(draft: Draft): Copy {
-    const { shape, written, durable, takingOver, batch, landed, waiting, calls, leaving, dead } = draft
-    const flags = [takingOver, landed, leaving, dead].map(Number).join('')
+    const { shape, written, durable, takingOver, batch, landed, waiting, calls, untold, leaving, dead } = draft
+    const flags = [takingOver, landed, untold, leaving, dead].map(Number).join('')
     const writes = `${writeText(batch)} ${writeText(waiting)}`
     const text = `${shape.number} ${written.number} ${durable} ${flags} ${writes} ${calls.map(callText).sort().join()}`
     return this.all.of(text, (number) => {
       const known = new Map<string, Copy | null>()
-      return { number, shape, written, durable, takingOver, batch, landed, waiting, calls, leaving, dead, known }
+      return {
+        number,
+        shape,
+        written,
+        durable,
+        takingOver,
+        batch,
+        landed,
+        waiting,
+        calls,
+        untold,
+        leaving,
+        dead,
+        known,
+      }
     })
   }
 }
@@ -237,7 +265,7 @@ export function rests({ shape, calls }: Pick<Copy, 'shape' | 'calls'>): boolean 
   return status === 'prepared' && held === null && calls.length === 0
 }
 
-const inert = { calls: [], landed: false, leaving: false } as const
+const inert = { calls: [], untold: 0, landed: false, leaving: false } as const
 
 function freshOf(shape: Shape, takingOver: boolean): Draft {
   const durable = shape.transaction.status
@@ -245,7 +273,7 @@ function freshOf(shape: Shape, takingOver: boolean): Draft {
 }
 
 function callOf({ branch, operation, needs }: CallCommand, stage: Call['stage'], behind: Call['behind']): Call {
-  return { branch, operation, needs, stage, behind, answer: null }
+  return { branch, operation, needs, stage, behind: stage === 'blocked' ? behind : 1, answer: null }
 }
 
 /** The batch, change 1, is durable; what waits behind it is change 2. */

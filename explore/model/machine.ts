@@ -33,6 +33,8 @@ export interface Step {
   readonly calls: readonly CallCommand[]
   /** An attempt may have been noted: the driver writes it. */
   readonly attempted: boolean
+  /** A person is to be told, once it is durable. */
+  readonly alerts: boolean
   /** Refused, or asked for what was so already. */
   readonly idle: boolean
 }
@@ -99,6 +101,7 @@ export class Machine {
       shape: this.#shape(answer.transaction),
       calls: answer.commands.flatMap((command) => (command.kind === 'call' ? [command] : [])),
       attempted: answer.transaction.attempts !== shape.transaction.attempts,
+      alerts: answer.commands.some(({ kind }) => kind === 'alert'),
       idle: answer.refusal !== undefined || answer.repeated === true,
     }
   }
