@@ -24,7 +24,7 @@ export const vitestStep: Step = {
   name: 'unit and conformance',
   file: 'vitest.config.ts',
   command: vitestCommand(['--reporter=default', '--reporter=./tools/test/collect-reporter.ts']),
-  limitMs: 5 * minuteMs,
+  limitMs: 8 * minuteMs,
 }
 
 export const steps: readonly Step[] = [
