@@ -27,7 +27,7 @@ function dated({ machine, quick, extent }: BenchRecord, file: string, tables: re
   if (tables.length === 0) return ''
   const { runs, seconds } = extent.load
   const short = quick || runs < 3 || seconds < 2
-  const warning = short ? ' **A short run, only to show that it works: the figures are no record.**' : ''
+  const warning = short ? ' **A short run, or a busy machine: the counts are exact, the rates are no record.**' : ''
   const where = `${machine.cores} cores, load ${machine.loadBefore} before the run, Node ${machine.node}, PostgreSQL ${machine.postgres ?? '–'}`
   return [`From [${file}](../${file}): ${where}.${warning}`, ...tables].join('\n\n')
 }
