@@ -19,7 +19,12 @@ import { root } from './programs.ts'
 
 /** The packages as npm would publish them, installed beside a program that uses them as anybody would. */
 const run = promisify(execFile)
-const packages = { lockstep: 'lockstep', server: '@lockstep/server', testkit: '@lockstep/testkit' } as const
+const packages = {
+  lockstep: 'lockstep',
+  server: '@lockstep/server',
+  testkit: '@lockstep/testkit',
+  zookeeper: '@lockstep/zookeeper',
+} as const
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-packages-'))
 
 type Condition = string | { readonly [condition: string]: Condition }

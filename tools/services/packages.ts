@@ -17,4 +17,6 @@ export const servicePackages: readonly ServicePackage[] = [
     provides: '/usr/lib/postgresql/15/bin/postgres',
     settings: { file: '/etc/postgresql-common/createcluster.conf', line: 'create_main_cluster = false' },
   },
+  { name: 'default-jre-headless', provides: '/usr/bin/java' },
+  { name: 'libzookeeper-java', provides: '/usr/share/java/zookeeper.jar' },
 ]

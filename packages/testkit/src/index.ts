@@ -1,4 +1,5 @@
 /** Conformance suites, the seeded simulator, and a launcher of real services. */
 export * from './services/postgres.ts'
 export * from './services/service-process.ts'
+export * from './services/zookeeper.ts'
 export * from './simulator/index.ts'

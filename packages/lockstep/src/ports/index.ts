@@ -2,6 +2,7 @@
 export * from './alerts.ts'
 export * from './barrier-database.ts'
 export * from './json.ts'
+export * from './lock-backend.ts'
 export * from './logger.ts'
 export * from './outcome.ts'
 export * from './participant.ts'

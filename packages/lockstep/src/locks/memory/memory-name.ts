@@ -1,0 +1,134 @@
+import type { Clock, LockAsk, LockHold, LockMode, Timer, Timers } from '../../ports/index.ts'
+
+export interface MemoryTime {
+  readonly clock: Clock
+  readonly timers: Timers
+}
+
+export interface Holder {
+  readonly ask: LockAsk
+  readonly token: bigint
+  readonly since: number
+  validUntilMs: number
+  expiry: Timer | null
+}
+
+interface Waiter {
+  readonly ask: LockAsk
+  readonly grant: (hold: LockHold) => void
+}
+
+/** One name: who holds it, and who waits for it, in the order of asking. */
+export class MemoryName {
+  readonly holders = new Set<Holder>()
+  readonly #waiters: Waiter[] = []
+  readonly #time: MemoryTime
+  #lastToken = 0n
+
+  constructor(time: MemoryTime) {
+    this.#time = time
+  }
+
+  get waiting(): number {
+    return this.#waiters.length
+  }
+
+  async contend(ask: LockAsk): Promise<LockHold | null> {
+    if (this.#waiters.length === 0 && this.#admits(ask.mode)) return this.#grant(ask)
+    return ask.waitMs <= 0 ? null : this.#wait(ask)
+  }
+
+  dropAll(): boolean {
+    const held = [...this.holders]
+    for (const holder of held) this.#drop(holder)
+    return held.length > 0
+  }
+
+  #grant(ask: LockAsk): LockHold {
+    const { clock } = this.#time
+    const microseconds = BigInt(Math.floor(clock.now() * 1_000))
+    this.#lastToken = this.#lastToken + 1n > microseconds ? this.#lastToken + 1n : microseconds
+    const validUntilMs = clock.monotonicMs() + ask.ttlMs
+    const holder: Holder = { ask, token: this.#lastToken, since: clock.now(), validUntilMs, expiry: null }
+    this.holders.add(holder)
+    this.#watch(holder)
+    return this.#holdOf(holder)
+  }
+
+  #watch(holder: Holder): void {
+    const { clock, timers } = this.#time
+    holder.expiry?.cancel()
+    holder.expiry = timers.after(Math.max(0, holder.validUntilMs - clock.monotonicMs()), () => this.#drop(holder))
+  }
+
+  #drop(holder: Holder): boolean {
+    holder.expiry?.cancel()
+    const wasHeld = this.holders.delete(holder)
+    this.#handOver()
+    return wasHeld
+  }
+
+  #handOver(): void {
+    for (let next = this.#waiters[0]; next !== undefined && this.#admits(next.ask.mode); next = this.#waiters[0]) {
+      this.#waiters.shift()
+      next.grant(this.#grant(next.ask))
+    }
+  }
+
+  #holdOf(holder: Holder): LockHold {
+    return {
+      token: holder.token,
+      ttlMs: holder.ask.ttlMs,
+      get validUntilMs() {
+        return holder.validUntilMs
+      },
+      extend: async (ttlMs) => {
+        if (!this.holders.has(holder)) return false
+        holder.validUntilMs = this.#time.clock.monotonicMs() + ttlMs
+        this.#watch(holder)
+        return true
+      },
+      release: async () => this.#drop(holder),
+      watch() {},
+    }
+  }
+
+  #wait(ask: LockAsk): Promise<LockHold | null> {
+    return new Promise((resolve, reject) => {
+      const settle = (hold: LockHold | null): void => {
+        timer?.cancel()
+        ask.signal.removeEventListener('abort', abort)
+        resolve(hold)
+      }
+      const waiter: Waiter = { ask, grant: settle }
+      const abort = (): void => {
+        if (!this.#leave(waiter)) return
+        timer?.cancel()
+        reject(ask.signal.reason)
+      }
+      const giveUp = (): void => {
+        if (this.#leave(waiter)) settle(null)
+      }
+      const timer = ask.waitMs === Infinity ? null : this.#time.timers.after(ask.waitMs, giveUp)
+      ask.signal.addEventListener('abort', abort, { once: true })
+      this.#waiters.push(waiter)
+    })
+  }
+
+  /** False when it has been granted meanwhile. */
+  #leave(waiter: Waiter): boolean {
+    const at = this.#waiters.indexOf(waiter)
+    if (at >= 0) this.#waiters.splice(at, 1)
+    // Who stood behind may be admitted now: a reader behind a writer that gave up.
+    this.#handOver()
+    return at >= 0
+  }
+
+  /** Readers share, permits count, and everything else is alone. */
+  #admits(mode: LockMode): boolean {
+    const held = [...this.holders].map((holder) => holder.ask.mode)
+    if (mode.kind === 'read') return held.every((one) => one.kind === 'read')
+    if (mode.kind === 'permit') return held.every((one) => one.kind === 'permit') && held.length < mode.of
+    return held.length === 0
+  }
+}
