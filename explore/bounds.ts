@@ -43,7 +43,7 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
     sagaWith('plain', fine),
     tccWith({ callers: 2, defective: false }, middle),
     tccWith({ callers: 1, defective: true }, middle),
-    messageWith({ callers: 2, receivers: 1 }, middle),
+    messageWith({ callers: 2, receivers: 1 }, fine),
   ],
   wide: [
     sagaWith('barrier', fine),

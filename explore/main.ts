@@ -3,8 +3,8 @@
  * every state that two coordinators, two branches and their initiators can come to, over the real `advance` of each pattern, the real rules of
  * the barrier and the real rule of when a call may leave. `docs/explorer.md` says what is modelled, and how to read a trace.
  *
- *   npm run explore                               every scenario: a minute, 450 MB
- *   npm run explore -- --bounds wide              more callers and receivers: 20 minutes, 2.2 GB
+ *   npm run explore                               every scenario: a minute, 750 MB
+ *   npm run explore -- --bounds wide              more callers and receivers: 10 to 20 minutes, 3 GB
  *   npm run explore -- --scenario tcc             one scenario
  *   npm run explore -- --mutants                  known bugs, each of which must be caught
  *   npm run explore -- --mutant M02-no-tombstone --scenario tcc      the trace of one
