@@ -34,29 +34,28 @@ if (testsWithPostgres())
 
     test('batches whose backends are terminated are repeated, and each is done once', async () => {
       const { store } = await open()
-      let terminated = 0
-      let loading = true
-      const terminate = async (): Promise<void> => {
-        while (loading) {
-          const rows = await runSql(
-            server.url,
-            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep' and state <> 'idle'",
-          )
-          terminated += rows.length
+      const schema = await schemaOf(harness.url)
+      let hurting = true
+      const load = loadThroughFaults(store, 'loader', () => !hurting)
+      const blocker = new pg.Client({ connectionString: harness.url })
+      await blocker.connect()
+      for (let round = 0; round < 10; round++) {
+        for (let strike = 0; strike < 10; strike++) {
+          await runSql(server.url, terminateWhere("state <> 'idle'"))
           await pause(15)
         }
+        // Those strikes may all come after an answer. A batch that waits for a lock is hit before it.
+        await blocker.query('begin')
+        await blocker.query(`lock table ${schema}.lockstep_transactions in exclusive mode`)
+        await untilBlocked(server.url)
+        await runSql(server.url, terminateWhere("wait_event_type = 'Lock'"))
+        await blocker.query('rollback')
       }
-      const terminating = terminate()
-      const until = Date.now() + 20_000
-      const load = await loadThroughFaults(
-        store,
-        'loader',
-        (batches) => (batches >= 50 && terminated >= 10) || Date.now() > until,
-      )
-      loading = false
-      await terminating
-      expect(load.repeats).toBeGreaterThan(0)
-      await checkLoad(store, 'loader', load)
+      await blocker.end()
+      hurting = false
+      const { repeats, batches } = await load
+      expect(repeats).toBeGreaterThanOrEqual(10)
+      await checkLoad(store, 'loader', { repeats, batches })
     })
 
     test('a server killed in the middle of a load loses nothing that was acknowledged', {
@@ -114,10 +113,7 @@ if (testsWithPostgres())
       const { store } = await open()
       await writerOf(store).commit(insert('order-1'))
       await store.heartbeat({ owner: 'a', leaseMs: 1, services: [] })
-      await runSql(
-        server.url,
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep'",
-      )
+      await runSql(server.url, terminateWhere('true'))
       await pause(100)
       expect(await store.read(['order-1'])).toHaveLength(1)
       expect((await store.heartbeat({ owner: 'a', leaseMs: 1, services: [] })).held).toEqual([])
@@ -140,6 +136,10 @@ async function schemaOf(url: string): Promise<string> {
     "select nspname from pg_class c join pg_namespace n on n.oid = relnamespace where relname = 'lockstep_transactions' order by c.oid desc limit 1",
   )
   return String(row?.['nspname'])
+}
+
+function terminateWhere(condition: string): string {
+  return `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep' and ${condition}`
 }
 
 async function untilBlocked(url: string): Promise<void> {
