@@ -19,4 +19,6 @@ export const servicePackages: readonly ServicePackage[] = [
   },
   { name: 'default-jre-headless', provides: '/usr/bin/java' },
   { name: 'libzookeeper-java', provides: '/usr/share/java/zookeeper.jar' },
+  { name: 'redis-server', provides: '/usr/bin/redis-server' },
+  { name: 'etcd-server', provides: '/usr/bin/etcd' },
 ]

@@ -15,6 +15,7 @@ export const domainAreas: readonly string[] = [
   'outbox',
   'inbox',
   'locks',
+  'fencing',
   'cache',
   'stock',
   'notification',

@@ -4,7 +4,7 @@ import { isLockstepError, LockstepError } from '../src/errors.ts'
 import type { Lease } from '../src/locks/lease.ts'
 import { Locks } from '../src/locks/locks.ts'
 import { memoryLocks } from '../src/locks/memory/memory-locks.ts'
-import type { LockBackend, LockHold } from '../src/ports/index.ts'
+import { type LockBackend, type LockHold, silentLogger } from '../src/ports/index.ts'
 import { VirtualTime } from './coordinator/virtual-time.ts'
 
 let time: VirtualTime
@@ -15,7 +15,7 @@ let others: Locks
 beforeEach(() => {
   time = new VirtualTime()
   const { environment } = time.process()
-  backend = memoryLocks(environment)
+  backend = memoryLocks()({ ...environment, log: silentLogger })
   const holder = { host: 'test', pid: 1, label: '' }
   locks = new Locks({ backend, environment, holder })
   others = new Locks({ backend, environment, holder: { ...holder, pid: 2 } })

@@ -1,3 +1,6 @@
+import type { Logger } from './logger.ts'
+import type { Environment } from './time.ts'
+
 /**
  * What a lock backend does. It knows names, owners and times; leases, renewal, queues inside the process and everything that is built on
  * a lock stand above it (`locks/`).
@@ -15,12 +18,23 @@ export interface LockCapabilities {
   readonly sharing: boolean
 }
 
-/** How a name is to be held. Modes of one name exclude each other as a read-write lock does; permits only count. */
+/**
+ * How a name is to be held. A mutex, a read-write lock and a semaphore of the same name are three locks, which know nothing of each other
+ * (`lockKind`). Readers share; a writer is alone, and one that waits stops new readers, so that it does not starve; a permit is granted
+ * while fewer than `of` are out.
+ */
 export type LockMode =
   | { readonly kind: 'mutex' }
   | { readonly kind: 'read' }
   | { readonly kind: 'write' }
   | { readonly kind: 'permit'; readonly of: number }
+
+export type LockKind = 'mutex' | 'read-write' | 'semaphore'
+
+export function lockKind(mode: Pick<LockMode, 'kind'>): LockKind {
+  if (mode.kind === 'mutex') return 'mutex'
+  return mode.kind === 'permit' ? 'semaphore' : 'read-write'
+}
 
 export interface LockAsk {
   readonly name: string
@@ -55,6 +69,11 @@ export interface LockHold {
   extend(ttlMs: number): Promise<boolean>
   /** True when it was still held; false when it was not. Rejects when nobody answered: it is then repeated until the time is over. */
   release(): Promise<boolean>
+  /**
+   * A write hold becomes a read hold in one step: no writer slips in, also none that has waited for long. Null when it was not held any
+   * more. Only write holds have it. The write hold is over afterwards; rejects as `extend` does.
+   */
+  downgrade?(): Promise<LockHold | null>
   /** Told when the backend's session changes; a backend without sessions never calls. */
   watch(tell: (state: HoldState, why: string) => void): void
 }
@@ -95,8 +114,21 @@ export interface LockBackend {
    * Without it the two are done one after the other.
    */
   pass?(hold: LockHold, ask: LockAsk): Promise<Passed>
+  /** Every hold of every kind: of one name, or of all up to a bound (1,000). A name that has waiters and no holder is shown as well. */
   inspect(name?: string): Promise<readonly LockInfo[]>
-  /** Takes it away from whoever holds it. The fence stays. */
-  evict(name: string): Promise<boolean>
+  /**
+   * Takes holds of `name` away, of one token or of all, and answers what was taken. The next waiter is granted it, with a larger token;
+   * who has lost it finds out at its next renewal.
+   */
+  evict(name: string, token?: bigint): Promise<readonly LockInfo[]>
+  /** Ends what it opened itself. The handles that it was given stay open. */
   close(): Promise<void>
 }
+
+/** What a backend works with. */
+export interface LockEnvironment extends Pick<Environment, 'clock' | 'timers' | 'random'> {
+  readonly log: Logger
+}
+
+/** What `redisLocks(…)` and its like give: opened when the locks are created. It connects at the first call. */
+export type OpenLockBackend = (environment: LockEnvironment) => LockBackend

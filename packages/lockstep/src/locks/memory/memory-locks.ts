@@ -2,16 +2,44 @@
  * Locks in one process's memory, on the ports' clock: the reference that every other backend is compared with. First come, first served;
  * a released name is handed to the next waiter in the same turn.
  */
-import type { LockBackend, LockInfo } from '../../ports/index.ts'
+import { type LockBackend, type LockInfo, lockKind, type OpenLockBackend } from '../../ports/index.ts'
 import { type Holder, MemoryName, type MemoryTime } from './memory-name.ts'
 
-export function memoryLocks(time: MemoryTime): LockBackend {
-  const names = new Map<string, MemoryName>()
-  const nameOf = (name: string): MemoryName => {
-    const known = names.get(name) ?? new MemoryName(time)
-    names.set(name, known)
+const inspectedMax = 1_000
+
+/**
+ * Whatever is opened from one call shares its names, as processes share a server.
+ *
+ * @example
+ * const locks = createLocks(memoryLocks())
+ */
+export function memoryLocks(): OpenLockBackend {
+  const space: Space = { names: new Map(), lastToken: 0n }
+  return (environment) => memoryBackend(space, environment)
+}
+
+interface Space {
+  readonly names: Map<string, MemoryName>
+  /** Of all names, so that a name that nobody uses can be forgotten. */
+  lastToken: bigint
+}
+
+function memoryBackend(space: Space, time: MemoryTime): LockBackend {
+  const { names } = space
+  const nextToken = (): bigint => {
+    const microseconds = BigInt(Math.floor(time.clock.now() * 1_000))
+    space.lastToken = space.lastToken + 1n > microseconds ? space.lastToken + 1n : microseconds
+    return space.lastToken
+  }
+  const stateOf = (key: string): MemoryName => {
+    const known = names.get(key) ?? new MemoryName({ time, nextToken, onIdle: () => names.delete(key) })
+    names.set(key, known)
     return known
   }
+  const shown = (only?: string): [name: string, state: MemoryName][] =>
+    [...names]
+      .map(([key, state]): [string, MemoryName] => [key.slice(key.indexOf(' ') + 1), state])
+      .filter(([name]) => only === undefined || name === only)
   return {
     name: 'memory',
     capabilities: { fencing: 'best-effort', fair: true, wakeUp: 'push', sharing: true },
@@ -19,16 +47,23 @@ export function memoryLocks(time: MemoryTime): LockBackend {
     ttlMaxMs: 86_400_000,
     async contend(ask) {
       ask.signal.throwIfAborted()
-      return nameOf(ask.name).contend(ask)
+      return stateOf(`${lockKind(ask.mode)} ${ask.name}`).contend(ask)
     },
     async inspect(only) {
-      const shown = [...names].filter(([name]) => only === undefined || name === only)
-      return shown.flatMap(([name, state]) => [...state.holders].map((holder) => infoOf(name, state, holder, time)))
+      const all = shown(only).flatMap(([name, state]) =>
+        [...state.holders].map((holder) => infoOf(name, state, holder, time)),
+      )
+      return all.slice(0, inspectedMax)
     },
-    evict: async (name) => names.get(name)?.dropAll() ?? false,
-    async close() {
-      for (const name of names.values()) name.dropAll()
+    async evict(name, token) {
+      return shown(name).flatMap(([, state]) => {
+        const taken = [...state.holders].filter((holder) => token === undefined || holder.token === token)
+        const infos = taken.map((holder) => infoOf(name, state, holder, time))
+        for (const holder of taken) state.drop(holder)
+        return infos
+      })
     },
+    async close() {},
   }
 }
 

@@ -23,10 +23,13 @@ export class MemoryName {
   readonly holders = new Set<Holder>()
   readonly #waiters: Waiter[] = []
   readonly #time: MemoryTime
-  #lastToken = 0n
+  readonly #nextToken: () => bigint
+  readonly #onIdle: () => void
 
-  constructor(time: MemoryTime) {
-    this.#time = time
+  constructor(parts: { time: MemoryTime; nextToken: () => bigint; onIdle: () => void }) {
+    this.#time = parts.time
+    this.#nextToken = parts.nextToken
+    this.#onIdle = parts.onIdle
   }
 
   get waiting(): number {
@@ -38,18 +41,18 @@ export class MemoryName {
     return ask.waitMs <= 0 ? null : this.#wait(ask)
   }
 
-  dropAll(): boolean {
-    const held = [...this.holders]
-    for (const holder of held) this.#drop(holder)
-    return held.length > 0
+  /** False when it was not held any more. */
+  drop(holder: Holder): boolean {
+    holder.expiry?.cancel()
+    const wasHeld = this.holders.delete(holder)
+    this.#handOver()
+    return wasHeld
   }
 
   #grant(ask: LockAsk): LockHold {
     const { clock } = this.#time
-    const microseconds = BigInt(Math.floor(clock.now() * 1_000))
-    this.#lastToken = this.#lastToken + 1n > microseconds ? this.#lastToken + 1n : microseconds
     const validUntilMs = clock.monotonicMs() + ask.ttlMs
-    const holder: Holder = { ask, token: this.#lastToken, since: clock.now(), validUntilMs, expiry: null }
+    const holder: Holder = { ask, token: this.#nextToken(), since: clock.now(), validUntilMs, expiry: null }
     this.holders.add(holder)
     this.#watch(holder)
     return this.#holdOf(holder)
@@ -58,14 +61,7 @@ export class MemoryName {
   #watch(holder: Holder): void {
     const { clock, timers } = this.#time
     holder.expiry?.cancel()
-    holder.expiry = timers.after(Math.max(0, holder.validUntilMs - clock.monotonicMs()), () => this.#drop(holder))
-  }
-
-  #drop(holder: Holder): boolean {
-    holder.expiry?.cancel()
-    const wasHeld = this.holders.delete(holder)
-    this.#handOver()
-    return wasHeld
+    holder.expiry = timers.after(Math.max(0, holder.validUntilMs - clock.monotonicMs()), () => this.drop(holder))
   }
 
   #handOver(): void {
@@ -73,6 +69,7 @@ export class MemoryName {
       this.#waiters.shift()
       next.grant(this.#grant(next.ask))
     }
+    if (this.holders.size === 0 && this.#waiters.length === 0) this.#onIdle()
   }
 
   #holdOf(holder: Holder): LockHold {
@@ -88,9 +85,20 @@ export class MemoryName {
         this.#watch(holder)
         return true
       },
-      release: async () => this.#drop(holder),
+      release: async () => this.drop(holder),
       watch() {},
+      ...(holder.ask.mode.kind === 'write' && { downgrade: async () => this.#downgrade(holder) }),
     }
+  }
+
+  #downgrade(holder: Holder): LockHold | null {
+    if (!this.holders.delete(holder)) return null
+    holder.expiry?.cancel()
+    const reader: Holder = { ...holder, ask: { ...holder.ask, mode: { kind: 'read' } }, expiry: null }
+    this.holders.add(reader)
+    this.#watch(reader)
+    this.#handOver()
+    return this.#holdOf(reader)
   }
 
   #wait(ask: LockAsk): Promise<LockHold | null> {
