@@ -12,8 +12,9 @@ import {
 } from './alerts/index.ts'
 import { remoteCoordination } from './client/index.ts'
 import { Coordinator } from './coordinator/coordinator.ts'
-import { nodeEnvironment } from './environment/node.ts'
+import { diagnosticsChannel, nodeAsyncContext, nodeEnvironment, thisProcess } from './environment/node.ts'
 import type { LockstepError } from './errors.ts'
+import { type LockEvent, Locks, logLockEvent, type ObserveLocks } from './locks/index.ts'
 import { type Branch, localBranch } from './participant/index.ts'
 import type {
   Alerts,
@@ -21,6 +22,7 @@ import type {
   CheckBackDefinition,
   Environment,
   Logger,
+  OpenLockBackend,
   ParticipantSurroundings,
   Pattern,
   PatternMachine,
@@ -278,5 +280,45 @@ export function createHandler(options: HandlerOptions): ParticipantHandler {
     ...(base === undefined ? {} : { base }),
     ...(secrets === undefined ? {} : { secrets }),
     ...(barrierRetention === undefined ? {} : { barrierRetention }),
+  })
+}
+
+export interface LocksOptions {
+  readonly logger?: Logger
+  /** Told of every grant, renewal, loss and release: for metrics and spans. Also published as `lockstep:lock` on node:diagnostics_channel. */
+  readonly observe?: ObserveLocks
+  /**
+   * Added to every token, at or above the largest that was ever given: for a change of backend or of RedLock's nodes, and after ZooKeeper was
+   * restored from a backup. 0 unless given.
+   */
+  readonly tokenOffset?: bigint
+  /** A simulator brings its own. */
+  readonly environment?: Environment
+}
+
+/**
+ * Locks over a backend, one object for each backend and process. Nothing is sent before the first call.
+ *
+ * **Guarantees** and what it does not guarantee: see {@link Locks}.
+ *
+ * @example
+ * const locks = createLocks(redisLocks(ioRedis(redis)))
+ * await locks.withLock('sku-42', async (lease) => { … })
+ */
+export function createLocks(open: OpenLockBackend, options: LocksOptions = {}): Locks {
+  const { logger = silentLogger, observe, tokenOffset = 0n, environment = nodeEnvironment } = options
+  const diagnostics = diagnosticsChannel('lockstep:lock')
+  const lockEnvironment = { ...environment, log: logger }
+  return new Locks({
+    backend: open(lockEnvironment),
+    environment: lockEnvironment,
+    context: nodeAsyncContext(),
+    holder: { ...thisProcess, label: '' },
+    tokenOffset,
+    observe(event: LockEvent) {
+      logLockEvent(logger, event)
+      if (diagnostics.isHeard) diagnostics.publish(event)
+      observe?.(event)
+    },
   })
 }

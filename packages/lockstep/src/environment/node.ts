@@ -1,5 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash, randomBytes, randomFillSync } from 'node:crypto'
-import type { Environment } from '../ports/index.ts'
+import { channel } from 'node:diagnostics_channel'
+import { hostname } from 'node:os'
+import type { AsyncContext, Environment } from '../ports/index.ts'
 
 const fractionBytes = new Uint32Array(64)
 let fractionsLeft = 0
@@ -25,4 +28,24 @@ export const nodeEnvironment: Environment = {
     hex: (bytes) => randomBytes(bytes).toString('hex'),
   },
   sha256: (text) => createHash('sha256').update(text, 'utf8').digest('hex'),
+}
+
+/** A new one: what one part of the library keeps in it, no other sees. */
+export function nodeAsyncContext(): AsyncContext {
+  const storage = new AsyncLocalStorage<unknown>()
+  return { get: () => storage.getStore(), run: (value, work) => storage.run(value, work) }
+}
+
+/** Who this process is, for people. */
+export const thisProcess: { readonly host: string; readonly pid: number } = { host: hostname(), pid: process.pid }
+
+/** Publishes on a channel of `node:diagnostics_channel`; costs nothing while nobody listens. */
+export function diagnosticsChannel(name: string): { readonly isHeard: boolean; publish(message: unknown): void } {
+  const diagnostics = channel(name)
+  return {
+    get isHeard() {
+      return diagnostics.hasSubscribers
+    },
+    publish: (message) => diagnostics.publish(message),
+  }
 }

@@ -25,7 +25,7 @@ export class LocalQueues {
   }
 
   /** It waits no longer. False when its turn has come meanwhile. */
-  give(name: string, contender: Contender): boolean {
+  leave(name: string, contender: Contender): boolean {
     const queue = this.#queues.get(name) ?? []
     const at = queue.indexOf(contender)
     if (at >= 0) queue.splice(at, 1)

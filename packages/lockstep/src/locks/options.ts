@@ -11,11 +11,14 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal
   /** At a third of the TTL, unless false: then `extend` is yours. */
   readonly renew?: boolean
-  /** After this, renewal stops and the lease is lost; 1 h unless given. */
+  /** After this, renewal stops and the lease is lost; 1 h unless given, and no bound in an election. */
   readonly maxHold?: Duration | typeof Infinity
   /** Shown by `inspect`. */
   readonly label?: string
-  /** Inside the same async context the same lease is given again; never unless asked for. */
+  /**
+   * Inside `withLock` or `lease.run` of the same name that lease is given again; never unless asked for. Pieces of work side by side in
+   * there share it.
+   */
   readonly reentrant?: boolean
 }
 

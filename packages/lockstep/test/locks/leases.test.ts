@@ -1,11 +1,10 @@
 /** The contract of a lock, on the backend in memory and under a virtual clock. */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { isLockstepError, LockstepError } from '../src/errors.ts'
-import type { Lease } from '../src/locks/lease.ts'
-import { Locks } from '../src/locks/locks.ts'
-import { memoryLocks } from '../src/locks/memory/memory-locks.ts'
-import { type LockBackend, type LockHold, silentLogger } from '../src/ports/index.ts'
-import { VirtualTime } from './coordinator/virtual-time.ts'
+import { isLockstepError, LockstepError } from '../../src/errors.ts'
+import { createLocks } from '../../src/index.ts'
+import { type Lease, type Locks, memoryLocks } from '../../src/locks/index.ts'
+import { type LockBackend, type LockHold, silentLogger } from '../../src/ports/index.ts'
+import { VirtualTime } from '../coordinator/virtual-time.ts'
 
 let time: VirtualTime
 let backend: LockBackend
@@ -16,10 +15,11 @@ beforeEach(() => {
   time = new VirtualTime()
   const { environment } = time.process()
   backend = memoryLocks()({ ...environment, log: silentLogger })
-  const holder = { host: 'test', pid: 1, label: '' }
-  locks = new Locks({ backend, environment, holder })
-  others = new Locks({ backend, environment, holder: { ...holder, pid: 2 } })
+  locks = locksOver(backend)
+  others = locksOver(backend)
 })
+
+const locksOver = (over: LockBackend): Locks => createLocks(() => over, { environment: time.process().environment })
 
 /** Runs the clock until it settles. */
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
@@ -144,8 +144,7 @@ describe('a backend that is away', () => {
     }
   }
   const open = (state: { away: boolean }): Promise<Lease> => {
-    const { environment } = time.process()
-    locks = new Locks({ backend: failing(state), environment, holder: { host: 'test', pid: 3, label: '' } })
+    locks = locksOver(failing(state))
     return locks.acquire('sku', { ttl: '1s' })
   }
 
@@ -188,4 +187,101 @@ describe('what is asked for', () => {
       expect(await codeOf(locks.acquire('sku', options))).toBe('LOCKSTEP_CONFIGURATION')
     },
   )
+})
+
+describe('clocks and stalls', () => {
+  it('a process that stood still beyond its lease loses it at wake-up, and sends no extension', async () => {
+    let extensions = 0
+    const counting: LockBackend = {
+      ...backend,
+      contend: async (ask) => {
+        const hold = await backend.contend(ask)
+        if (hold === null) return null
+        const { token, ttlMs, validUntilMs } = hold
+        const extend = (forMs: number): Promise<boolean> => {
+          extensions += 1
+          return hold.extend(forMs)
+        }
+        return { token, ttlMs, validUntilMs, extend, release: () => hold.release(), watch() {} }
+      },
+    }
+    const process = time.process()
+    const stalled = createLocks(() => counting, { environment: { ...process.environment, timers: laggingTimers() } })
+    const lease = await stalled.acquire('sku', { ttl: '1s' })
+    await time.advance(1_500)
+    expect(() => lease.assertHeld()).toThrowError(expect.objectContaining({ code: 'LOCKSTEP_LOCK_LOST' }))
+    await time.advance(1_000)
+    expect([lease.state, extensions]).toEqual(['lost', 0])
+    expect(await lease.release()).toEqual({ released: false, wasHeld: false })
+
+    /** Timers that fire two seconds late, as after SIGSTOP. */
+    function laggingTimers() {
+      return { after: (ms: number, fire: () => void) => process.environment.timers.after(ms + 2_000, fire) }
+    }
+  })
+  it('sleep of the machine stops the monotonic clock, and ends the lease all the same', async () => {
+    let sleptMs = 0
+    const { environment } = time.process()
+    const clock = { monotonicMs: () => environment.clock.monotonicMs(), now: () => environment.clock.now() + sleptMs }
+    const lease = await createLocks(() => backend, { environment: { ...environment, clock } }).acquire('sku', {
+      ttl: '1s',
+    })
+    sleptMs = 900
+    expect(lease.remaining()).toBe(100)
+    sleptMs = 1_000
+    expect(() => lease.assertHeld()).toThrowError(expect.objectContaining({ code: 'LOCKSTEP_LOCK_LOST' }))
+  })
+  it('a thousand renewals are a few timers, and leave in the same turn', async () => {
+    const process = time.process()
+    const many = createLocks(() => backend, { environment: process.environment })
+    const leases = []
+    for (let at = 0; at < 1_000; at++) leases.push(await many.acquire(`sku-${at}`, { ttl: '10s' }))
+    expect(process.timers()).toBe(1)
+    await time.advance(15_000)
+    expect(leases.every((lease) => lease.state === 'held')).toBe(true)
+    await Promise.all(leases.map((lease) => lease.release()))
+    expect(process.timers()).toBe(0)
+  })
+  it('node-redlock: no timer is left after a release, a loss or a wait that ended', async () => {
+    const process = time.process()
+    const own = createLocks(() => backend, { environment: process.environment })
+    await (await own.acquire('sku')).release()
+    const held = await others.acquire('sku')
+    await within(1_000, codeOf(own.acquire('sku', { wait: 100 })))
+    const lost = await own.acquire('other', { ttl: '1s', renew: false })
+    await time.advance(1_500)
+    expect([lost.state, process.timers()]).toEqual(['lost', 0])
+    await held.release()
+  })
+})
+
+describe('one session shared by two tasks', () => {
+  it('is not asked for the next one before the release of the one before is confirmed, or cannot count any more', async () => {
+    const asked: number[] = []
+    let releases = 0
+    const session: LockBackend = {
+      ...backend,
+      contend: async (ask) => {
+        asked.push(time.nowMs)
+        return {
+          token: 1n,
+          ttlMs: ask.ttlMs,
+          validUntilMs: time.nowMs + ask.ttlMs,
+          extend: async () => true,
+          release: () => {
+            releases += 1
+            return Promise.reject(new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message: 'no answer' }))
+          },
+          watch() {},
+        }
+      },
+    }
+    const own = locksOver(session)
+    const lease = await own.acquire('sku', { ttl: '1s' })
+    const second = own.acquire('sku', { ttl: '1s', wait: '1m' })
+    expect(await lease.release()).toEqual({ released: false, wasHeld: 'unknown' })
+    await within(5_000, second)
+    expect(asked[1]).toBeGreaterThanOrEqual(1_000)
+    expect(releases).toBeGreaterThan(2)
+  })
 })

@@ -1,0 +1,34 @@
+import { LockstepError, messageOf } from '../errors.ts'
+import type { LockEnvironment, LockHold } from '../ports/index.ts'
+
+/** A backend that is away is asked again this often to give back what it may hold, until the TTL has passed. */
+const againEveryMs = 250
+
+/** What is known after the first try: it is confirmed, or it goes on in the background and `over` says when nobody owns the name any more. */
+export type GivenBack =
+  | { readonly confirmed: true; readonly wasHeld: boolean }
+  | { readonly confirmed: false; readonly error: LockstepError; readonly over: Promise<void> }
+
+/** Gives a hold back, and goes on asking until it is confirmed or nobody can own it by it any more. */
+export async function giveBack(
+  hold: LockHold,
+  { clock, timers }: Pick<LockEnvironment, 'clock' | 'timers'>,
+): Promise<GivenBack> {
+  const untilMs = Math.max(clock.monotonicMs(), hold.validUntilMs) + hold.ttlMs
+  try {
+    return { confirmed: true, wasHeld: await hold.release() }
+  } catch (cause) {
+    const error = new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message: messageOf(cause), cause })
+    return { confirmed: false, error, over: giveBackLater() }
+  }
+
+  function giveBackLater(): Promise<void> {
+    return new Promise((resolve) => {
+      const again = (): void => {
+        if (clock.monotonicMs() >= untilMs) resolve()
+        else timers.after(againEveryMs, () => hold.release().then(() => resolve(), again))
+      }
+      again()
+    })
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * The lease of one grant.
+ *
+ *   held       Moves: no answer from the backend → at-risk; the end of its validity, a lost session or `maxHold` → lost; `release` → released.
+ *   at-risk    Moves: as held, and back to held when it is proven again.
+ *   lost, released   final.
+ *
+ * Time counts from the sending of what was answered. A process that was stopped runs no timer: every wake-up first looks at the clock, so
+ * that what has ended is never renewed, and `assertHeld` does so right before an effect.
+ */
+import { isLockstepError, LockstepError, messageOf } from '../errors.ts'
+import type { Clock, LockHold, LockMode, Timer, Timers } from '../ports/index.ts'
+import { type Duration, durationMs } from '../protocol/index.ts'
+import type { ObserveLocks } from './events.ts'
+import type { Keeper, Kept } from './keeper.ts'
+import {
+  isExclusive,
+  type Lease,
+  type LeaseState,
+  type LockLostError,
+  lostError,
+  notOwner,
+  type Released,
+} from './lease.ts'
+import type { ReadOptions } from './options.ts'
+import { Validity } from './validity.ts'
+
+export interface HeldLeaseParts {
+  readonly name: string
+  readonly mode: LockMode
+  readonly hold: LockHold
+  readonly options: Pick<ReadOptions, 'renews' | 'maxHoldMs'>
+  readonly ttlBounds: { readonly minMs: number; readonly maxMs: number }
+  /** The token as the user sees it, or why there is none. */
+  readonly tokenOf: (hold: LockHold) => bigint
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly keeper: Keeper
+  readonly observe: ObserveLocks
+  /** Gives the name back; called once. */
+  readonly giveBack: () => Promise<boolean>
+  /** It is lost: nobody gives it back any more. */
+  readonly onLost: () => void
+  /** Null when it was not held any more. */
+  readonly downgrade: () => Promise<Lease | null>
+  readonly runAsOwner: <Result>(lease: Lease, work: () => Result) => Result
+}
+
+/** Signalled this long before the end, so that who listens can still stop. */
+const marginMinMs = 20
+const renewalRetryMinMs = 10
+
+export class HeldLease implements Lease, Kept {
+  readonly #parts: HeldLeaseParts
+  readonly #validity: Validity
+  readonly #heldSinceMs: number
+  #state: LeaseState = 'held'
+  #abort: AbortController | null = null
+  #lost: PromiseWithResolvers<LockLostError> | null = null
+  #lostError: LockLostError | null = null
+  /** The next wake-up by the keeper. */
+  #moment: number | null = null
+  #expiry: Timer | null = null
+  #released: Promise<Released> | null = null
+  #lagMs = 0
+  #tries = 0
+
+  constructor(parts: HeldLeaseParts) {
+    this.#parts = parts
+    this.#heldSinceMs = this.#nowMs
+    this.#validity = new Validity(parts.clock, parts.hold.validUntilMs)
+    parts.hold.watch((state, why) => this.#sessionChanged(state, why))
+    if (parts.options.renews) this.#planRenewal()
+    else this.#armExpiry()
+  }
+
+  get name(): string {
+    return this.#parts.name
+  }
+
+  get mode(): LockMode['kind'] {
+    return this.#parts.mode.kind
+  }
+
+  get exclusive(): boolean {
+    return isExclusive(this.#parts.mode)
+  }
+
+  get ttlMs(): number {
+    return this.#parts.hold.ttlMs
+  }
+
+  get fencingToken(): bigint {
+    return this.#parts.tokenOf(this.#parts.hold)
+  }
+
+  get state(): LeaseState {
+    return this.#state
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#lostError !== null) this.#abort.abort(this.#lostError)
+    return this.#abort.signal
+  }
+
+  get lost(): Promise<LockLostError> {
+    this.#lost ??= Promise.withResolvers<LockLostError>()
+    if (this.#lostError !== null) this.#lost.resolve(this.#lostError)
+    return this.#lost.promise
+  }
+
+  remaining(): number {
+    return this.#isOpen ? this.#validity.remainingMs() : 0
+  }
+
+  assertHeld(): void {
+    if (this.#state === 'released') throw notOwner(this.name)
+    if (this.#isOpen && this.#validity.remainingMs() <= 0) this.#lose('its time had passed')
+    if (this.#lostError !== null) throw this.#lostError
+  }
+
+  async extend(ttl: Duration = this.ttlMs): Promise<void> {
+    const ttlMs = ttl === this.ttlMs ? ttl : durationMs(ttl, 'ttl', this.#parts.ttlBounds)
+    this.assertHeld()
+    if (this.#heldTooLong()) this.#lose(heldTooLong)
+    this.assertHeld()
+    const held = await this.#parts.hold.extend(ttlMs)
+    // Lost or released meanwhile: no answer revives it.
+    this.assertHeld()
+    if (!held) this.#lose('the backend has given it to somebody else, or forgotten it')
+    this.assertHeld()
+    this.#prove()
+  }
+
+  release(): Promise<Released> {
+    this.#released ??= this.#release()
+    return this.#released
+  }
+
+  async downgrade(): Promise<Lease> {
+    if (this.mode !== 'write') throw cannotDowngrade(this.name, this.mode)
+    this.assertHeld()
+    const reader = await this.#parts.downgrade()
+    if (reader === null) this.#lose('the backend has given it to somebody else, or forgotten it')
+    this.assertHeld()
+    this.#end('released')
+    this.#released = Promise.resolve({ released: true, wasHeld: true })
+    return reader as Lease
+  }
+
+  run<Result>(work: () => Result): Result {
+    this.assertHeld()
+    return this.#parts.runAsOwner(this, work)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+  }
+
+  /** The keeper's wake-up. */
+  due(plannedMs: number): void {
+    this.#moment = null
+    this.#lagMs = Math.max(0, this.#nowMs - plannedMs)
+    if (this.#heldTooLong()) this.#lose(heldTooLong)
+    // After a stall nothing is sent before the clock was asked: what has ended is not extended.
+    if (this.#validity.remainingMs() <= 0) this.#lose('its time had passed while the process stood still')
+    if (!this.#isOpen) return
+    this.#armExpiry()
+    void this.#renew()
+  }
+
+  async #renew(): Promise<void> {
+    this.#tries += 1
+    try {
+      await this.extend()
+      this.#parts.observe({ ...this.#about, kind: 'renewed', marginMs: this.remaining(), tries: this.#tries })
+      this.#tries = 0
+      if (this.#isOpen) this.#planRenewal()
+    } catch (error) {
+      if (!isLockstepError(error, 'LOCKSTEP_LOCK_UNAVAILABLE')) this.#lose(messageOf(error))
+      if (!this.#isOpen) return
+      this.#state = 'at-risk'
+      this.#planAt(this.#nowMs + Math.max(renewalRetryMinMs, this.ttlMs / 12), 0)
+    }
+  }
+
+  async #release(): Promise<Released> {
+    if (!this.#isOpen) return { released: false, wasHeld: false }
+    const wasValid = this.#validity.remainingMs() > 0
+    this.#end('released')
+    const heldMs = this.#nowMs - this.#heldSinceMs
+    try {
+      const wasHeld = await this.#parts.giveBack()
+      this.#parts.observe({ ...this.#about, kind: 'released', heldMs })
+      return { released: wasHeld, wasHeld: wasHeld && wasValid }
+    } catch (error) {
+      this.#parts.observe({ ...this.#about, kind: 'release-unconfirmed', heldMs, error })
+      return { released: false, wasHeld: 'unknown' }
+    }
+  }
+
+  get #about(): { name: string; mode: LockMode['kind'] } {
+    return { name: this.name, mode: this.mode }
+  }
+
+  get #isOpen(): boolean {
+    return this.#state === 'held' || this.#state === 'at-risk'
+  }
+
+  get #nowMs(): number {
+    return this.#parts.clock.monotonicMs()
+  }
+
+  #heldTooLong(): boolean {
+    return this.#nowMs - this.#heldSinceMs >= this.#parts.options.maxHoldMs
+  }
+
+  #prove(): void {
+    this.#validity.prove(this.#parts.hold.validUntilMs)
+    this.#state = 'held'
+    if (this.#parts.options.renews) this.#cancelExpiry()
+    else this.#armExpiry()
+  }
+
+  /** A third of the TTL, so that two more tries fit before the end. Those that are due at about the same time go together. */
+  #planRenewal(): void {
+    const overMs = this.#heldSinceMs + this.#parts.options.maxHoldMs
+    const nextMs = this.#nowMs + this.ttlMs / 3
+    if (overMs <= nextMs) this.#planAt(overMs, 0)
+    else this.#planAt(nextMs, this.ttlMs / 60)
+  }
+
+  #planAt(atMs: number, earlyMs: number): void {
+    this.#forgetRenewal()
+    this.#moment = this.#parts.keeper.plan(this, atMs, Math.floor(earlyMs))
+  }
+
+  #forgetRenewal(): void {
+    if (this.#moment !== null) this.#parts.keeper.forget(this, this.#moment)
+    this.#moment = null
+  }
+
+  /** The signal before the end: armed while nothing else will look at the clock in time. */
+  #armExpiry(): void {
+    this.#expiry?.cancel()
+    const marginMs = Math.min(Math.max(marginMinMs, this.#lagMs), this.ttlMs / 4)
+    const endsMs = this.#validity.remainingMs() - marginMs
+    const overMs = this.#heldSinceMs + this.#parts.options.maxHoldMs - this.#nowMs
+    const why = overMs < endsMs ? heldTooLong : 'it was not renewed in time'
+    this.#expiry = this.#parts.timers.after(Math.max(0, Math.min(endsMs, overMs)), () => this.#lose(why))
+  }
+
+  #cancelExpiry(): void {
+    this.#expiry?.cancel()
+    this.#expiry = null
+  }
+
+  #sessionChanged(state: 'held' | 'at-risk' | 'lost', why: string): void {
+    if (!this.#isOpen) return
+    if (state === 'lost') this.#lose(why)
+    else if (state === 'held') this.#prove()
+    else {
+      this.#state = 'at-risk'
+      this.#armExpiry()
+    }
+  }
+
+  #lose(why: string): void {
+    if (!this.#isOpen) return
+    this.#end('lost')
+    this.#lostError = lostError(this.name, why)
+    this.#parts.observe({ ...this.#about, kind: 'lost', heldMs: this.#nowMs - this.#heldSinceMs, why })
+    this.#lost?.resolve(this.#lostError)
+    this.#abort?.abort(this.#lostError)
+    this.#parts.onLost()
+  }
+
+  #end(state: 'lost' | 'released'): void {
+    this.#state = state
+    this.#cancelExpiry()
+    this.#forgetRenewal()
+  }
+}
+
+const heldTooLong = 'it was held for as long as `maxHold` allows'
+
+function cannotDowngrade(name: string, mode: string): LockstepError {
+  return new LockstepError('LOCKSTEP_LOCK_UNSUPPORTED', {
+    message: `Only a write lease can be downgraded, and the one on ${name} is a ${mode} lease.`,
+    next: 'Acquire the name for reading instead.',
+  })
+}
