@@ -1,5 +1,6 @@
 /** Conformance suites, the seeded simulator, and a launcher of real services. */
 export * from './services/postgres.ts'
+export * from './services/redis.ts'
 export * from './services/service-process.ts'
 export * from './services/zookeeper.ts'
 export * from './simulator/index.ts'

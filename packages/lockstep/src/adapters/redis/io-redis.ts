@@ -1,0 +1,88 @@
+import { LockstepError } from '../../errors.ts'
+import type { RedisConnector } from '../../ports/index.ts'
+import { openConnection } from './connection.ts'
+import type { MakeRawRedis, RedisEmitter } from './raw-redis.ts'
+
+/** The releases of `ioredis` that the suite runs against. */
+export const ioRedisRange = '>=5.4 <7'
+
+/** `new Redis(…)` of the package ioredis. Only what Lockstep reads is named. */
+export interface IoRedisHandle {
+  readonly options: object
+  duplicate(override?: object): unknown
+}
+
+interface IoRedisClient extends RedisEmitter {
+  connect(): Promise<void>
+  call(name: string, ...args: string[]): Promise<unknown>
+  subscribe(channel: string): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
+  disconnect(): void
+}
+
+/** The package's defaults queue, resend and retry what nobody waits for any more: for a lock each of that is wrong. */
+const ownOptions = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  maxRetriesPerRequest: 0,
+  retryStrategy: null,
+  reconnectOnError: null,
+  commandTimeout: undefined,
+  enableAutoPipelining: false,
+  stringNumbers: false,
+  replyMapping: 'legacy',
+  keyPrefix: '',
+  readOnly: false,
+  monitor: false,
+}
+
+/**
+ * Locks over a client of the package ioredis. The client is read, never used and never closed: the locks open connections of their own with its address
+ * and credentials. Its `keyPrefix` does not apply; the locks have a `prefix` of their own.
+ *
+ * Fails with `LOCKSTEP_ADAPTER_MISMATCH` when the handle is another thing, or a cluster.
+ *
+ * @example
+ * const locks = createLocks(redisLocks(ioRedis(new Redis('redis://127.0.0.1:6379'))))
+ */
+export function ioRedis(client: IoRedisHandle): RedisConnector {
+  checkHandle(client)
+  const { path, host = 'localhost', port = 6379 } = client.options as { path?: string; host?: string; port?: number }
+  return {
+    name: `ioredis ${path ?? `${host}:${port}`}`,
+    open: (environment) => openConnection(rawClients(client), environment),
+  }
+}
+
+function rawClients(handle: IoRedisHandle): MakeRawRedis {
+  return (events) => {
+    const client = handle.duplicate(ownOptions) as IoRedisClient
+    let lastError: Error | null = null
+    client.on('error', (error: Error) => {
+      lastError = error
+    })
+    client.on('end', () => events.lost(lastError ?? new Error('Redis has closed the connection.')))
+    client.on('message', (channel: string, text: string) => events.message(channel, text))
+    return {
+      // The package rejects with "Connection is closed." for everything; what the server said came as an event.
+      open: () => client.connect().catch((error: Error) => Promise.reject(lastError ?? error)),
+      call: (args) => (client.call as (...all: readonly string[]) => Promise<unknown>)(...args),
+      subscribe: async (channel) => void (await client.subscribe(channel)),
+      unsubscribe: async (channel) => void (await client.unsubscribe(channel)),
+      destroy: () => client.disconnect(),
+    }
+  }
+}
+
+function checkHandle(client: IoRedisHandle): void {
+  const found = client as Partial<IoRedisHandle> & { call?: unknown; isCluster?: unknown }
+  const fits = typeof found?.duplicate === 'function' && typeof found.call === 'function'
+  if (fits && found.isCluster !== true && typeof found.options === 'object') return
+  const what = found?.isCluster === true ? 'a Redis cluster' : 'not a client of the package ioredis'
+  throw new LockstepError('LOCKSTEP_ADAPTER_MISMATCH', {
+    message: `ioRedis() was given what is ${what}.`,
+    next: `Pass new Redis(…) of ioredis ${ioRedisRange}, connected to one master.`,
+  })
+}

@@ -1,0 +1,101 @@
+import type { LockAsk } from '../../ports/index.ts'
+import { largestToken } from './largest-token.ts'
+import { pollNodes } from './poll.ts'
+import { driftMs, type Grant } from './redlock-hold.ts'
+import { ownerText, type RedlockKeys } from './redlock-name.ts'
+import type { RedlockNode } from './redlock-node.ts'
+import { acquireScript, releaseScript, writeBackScript } from './scripts.ts'
+
+export interface Attempted {
+  readonly grant: Grant | null
+  /** A node said that it stands for somebody else. */
+  readonly isContended: boolean
+  /** So many nodes stand for one other owner that it holds the lock; else the votes were split. */
+  readonly isHeld: boolean
+  /** Fewer nodes than a quorum said anything. */
+  readonly isUnavailable: boolean
+  readonly causes: readonly Error[]
+  /** Until a majority was locked, or it was settled that it would not be. */
+  readonly tookMs: number
+}
+
+export interface AttemptParts {
+  readonly nodes: readonly RedlockNode[]
+  readonly keys: RedlockKeys
+  readonly nodeTimeoutMs: number
+  readonly nowMs: () => number
+  readonly since: number
+}
+
+/**
+ * One attempt, by the rules of https://redis.io/docs/latest/develop/clients/patterns/distributed-locks with a token: the largest counter
+ * of the granting majority, written back to a majority before anybody is told of it. Two such majorities share a node; its later owner got a
+ * counter above the earlier token there, and the node counts for that owner only with a larger token.
+ */
+export async function attempt(ask: LockAsk, number: number, parts: AttemptParts): Promise<Attempted> {
+  const { nodes, keys, nodeTimeoutMs, nowMs } = parts
+  const sentMs = nowMs()
+  const owner = ownerText(ask, number, parts.since)
+  const poll = await pollNodes(
+    nodes,
+    (node) => node.vote(acquireScript, [keys.lock, keys.counter], [owner, String(ask.ttlMs)], nodeTimeoutMs),
+    (answer) => (granted(answer) === null ? 'no' : 'yes'),
+  )
+  const tookMs = nowMs() - sentMs
+  const counters = poll.answers.flatMap(({ answer }) => granted(answer) ?? [])
+  const token = await tokenOf(poll.votes.outcome === 'won' ? counters : [], owner, ask.ttlMs, parts)
+  const validUntilMs = sentMs + ask.ttlMs - driftMs(ask.ttlMs)
+  // The validity is what is left after the write-back; nothing left is no lease.
+  const isValid = token !== null && validUntilMs > nowMs()
+  if (!isValid) giveUp(owner, ask.ttlMs, parts)
+  return {
+    grant: isValid ? { ...parts, owner, token, ttlMs: ask.ttlMs, validUntilMs } : null,
+    isContended: poll.answers.some(({ answer }) => granted(answer) === null),
+    isHeld: hasMajority(
+      poll.answers.map(({ answer }) => otherOwner(answer)),
+      poll.votes.quorum,
+    ),
+    isUnavailable: poll.votes.answered < poll.votes.quorum,
+    causes: poll.causes,
+    tookMs,
+  }
+}
+
+/** Released everywhere, also where the answer was no or none: a minority that is kept keeps everybody out. */
+export function giveUp(owner: string, ttlMs: number, { nodes, keys }: AttemptParts): void {
+  for (const node of nodes) node.owe(releaseScript, [keys.lock], [owner, ''], ttlMs)
+}
+
+/** Null when no majority stands for it. */
+async function tokenOf(
+  counters: readonly bigint[],
+  owner: string,
+  ttlMs: number,
+  { nodes, keys, nodeTimeoutMs }: AttemptParts,
+): Promise<bigint | null> {
+  if (counters.length === 0) return null
+  const token = largestToken(counters)
+  const quorum = Math.floor(nodes.length / 2) + 1
+  // A majority that has reported exactly this token has stored it already.
+  if (counters.filter((counter) => counter === token).length >= quorum) return token
+  const args = [owner, String(token), String(ttlMs)]
+  const poll = await pollNodes(
+    nodes,
+    (node) => node.vote(writeBackScript, [keys.lock, keys.counter], args, nodeTimeoutMs),
+    (answer) => (answer === 1 ? 'yes' : 'no'),
+  )
+  return poll.votes.outcome === 'won' ? token : null
+}
+
+function hasMajority(owners: readonly (string | null)[], quorum: number): boolean {
+  const named = owners.filter((owner) => owner !== null)
+  return named.some((owner) => named.filter((other) => other === owner).length >= quorum)
+}
+
+function otherOwner(answer: unknown): string | null {
+  return Array.isArray(answer) && answer[0] === 0 ? String(answer[1]) : null
+}
+
+function granted(answer: unknown): bigint | null {
+  return Array.isArray(answer) && answer[0] === 1 ? BigInt(String(answer[1])) : null
+}

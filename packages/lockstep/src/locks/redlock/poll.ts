@@ -1,0 +1,43 @@
+import type { RedlockNode } from './redlock-node.ts'
+import { Votes } from './votes.ts'
+
+export type Vote = 'yes' | 'no' | 'silent'
+
+export interface Poll<Answer> {
+  readonly votes: Votes
+  readonly answers: readonly { readonly node: RedlockNode; readonly answer: Answer }[]
+  /** Why nodes were silent. */
+  readonly causes: readonly Error[]
+}
+
+/**
+ * Asks every node at once and resolves at the first moment at which the vote is settled. Answers that come later are told to `late`, and
+ * change nothing.
+ */
+export function pollNodes<Answer>(
+  nodes: readonly RedlockNode[],
+  ask: (node: RedlockNode) => Promise<Answer>,
+  voteOf: (answer: Answer) => Vote,
+): Promise<Poll<Answer>> {
+  const votes = new Votes(nodes.length)
+  const answers: { node: RedlockNode; answer: Answer }[] = []
+  const causes: Error[] = []
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      if (votes.outcome !== 'open') resolve({ votes, answers: [...answers], causes: [...causes] })
+    }
+    for (const node of nodes)
+      ask(node).then(
+        (answer) => {
+          answers.push({ node, answer })
+          votes.count(voteOf(answer))
+          settle()
+        },
+        (error: Error) => {
+          causes.push(error)
+          votes.count('silent')
+          settle()
+        },
+      )
+  })
+}

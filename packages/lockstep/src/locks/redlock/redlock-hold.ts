@@ -1,0 +1,102 @@
+import { LockstepError } from '../../errors.ts'
+import type { LockHold } from '../../ports/index.ts'
+import { type Poll, pollNodes } from './poll.ts'
+import type { RedlockKeys } from './redlock-name.ts'
+import type { RedlockNode } from './redlock-node.ts'
+import { extendScript, releaseScript, retakeScript } from './scripts.ts'
+
+export interface Grant {
+  readonly nodes: readonly RedlockNode[]
+  readonly keys: RedlockKeys
+  readonly owner: string
+  readonly token: bigint
+  readonly ttlMs: number
+  readonly validUntilMs: number
+  readonly nodeTimeoutMs: number
+  readonly nowMs: () => number
+}
+
+/** Clocks of servers run at their own speed; this much of a TTL is nobody's. */
+export function driftMs(ttlMs: number): number {
+  return ttlMs * 0.01 + 2
+}
+
+/** A majority of the nodes stands for it. */
+export class RedlockHold implements LockHold {
+  readonly token: bigint
+  readonly ttlMs: number
+  validUntilMs: number
+  readonly #grant: Grant
+  readonly #released = new Set<RedlockNode>()
+
+  constructor(grant: Grant) {
+    this.#grant = grant
+    this.token = grant.token
+    this.ttlMs = grant.ttlMs
+    this.validUntilMs = grant.validUntilMs
+  }
+
+  async extend(ttlMs: number): Promise<boolean> {
+    const { nodes, keys, owner, nodeTimeoutMs, nowMs } = this.#grant
+    const sentMs = nowMs()
+    const poll = await pollNodes(
+      nodes,
+      (node) => node.vote(extendScript, [keys.lock], [owner, String(ttlMs)], nodeTimeoutMs),
+      (answer) => (answer === 1 ? 'yes' : 'no'),
+    )
+    if (poll.votes.outcome !== 'won') return this.#notExtended(poll)
+    this.#retake(poll, ttlMs)
+    const untilMs = sentMs + ttlMs - driftMs(ttlMs)
+    if (untilMs <= nowMs()) return this.#notExtended(poll)
+    this.validUntilMs = Math.max(this.validUntilMs, untilMs)
+    return true
+  }
+
+  async release(): Promise<boolean> {
+    const { nodes, keys, owner, nodeTimeoutMs, ttlMs } = this.#grant
+    const args = [owner, keys.channel]
+    const poll = await pollNodes(
+      nodes,
+      async (node) => {
+        if (this.#released.has(node)) return 1
+        const answer = await node.ask(releaseScript, [keys.lock], args, nodeTimeoutMs).catch((error: unknown) => {
+          node.owe(releaseScript, [keys.lock], args, ttlMs)
+          throw error
+        })
+        if (answer === 1) this.#released.add(node)
+        return answer
+      },
+      (answer) => (answer === 1 ? 'yes' : 'no'),
+    )
+    if (poll.votes.outcome === 'won') return true
+    if (poll.votes.answered - poll.votes.yes >= poll.votes.quorum) return false
+    throw unavailable('released', poll.causes)
+  }
+
+  watch(): void {}
+
+  /** Lost when a majority said so; else nobody knows, and it is tried again. */
+  #notExtended({ votes, causes }: Poll<unknown>): boolean {
+    if (votes.answered - votes.yes >= votes.quorum) return false
+    throw unavailable('extended', causes)
+  }
+
+  /** While a majority holds, a node that has forgotten it stands for it again. */
+  #retake({ answers }: Poll<unknown>, ttlMs: number): void {
+    const { keys, owner, token, nodeTimeoutMs } = this.#grant
+    for (const { node, answer } of answers)
+      if (answer === -1)
+        node
+          .vote(retakeScript, [keys.lock, keys.counter], [owner, String(token), String(ttlMs)], nodeTimeoutMs)
+          .catch(() => {})
+  }
+}
+
+export function unavailable(what: string, causes: readonly Error[]): LockstepError {
+  const reasons = causes.map(({ message }) => message)
+  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
+    message: `Too few nodes answered for it to be ${what}: ${reasons.join('; ') || 'they disagree'}.`,
+    details: { causes: reasons },
+    cause: new AggregateError(causes),
+  })
+}

@@ -1,0 +1,147 @@
+import { LockstepError } from '../../errors.ts'
+import {
+  type LockEnvironment,
+  RedisCallError,
+  type RedisConnection,
+  type RedisConnector,
+  type RedisReply,
+  type RedisScript,
+  type RedisSubscription,
+} from '../../ports/index.ts'
+import { readServer, type ServerFacts } from './server-facts.ts'
+
+/** Releases that a node owes: it was away when they were due. */
+interface Debt {
+  readonly script: RedisScript
+  readonly keys: readonly string[]
+  readonly args: readonly string[]
+  readonly untilMs: number
+}
+
+const debtsMax = 10_000
+const payEveryMs = 250
+const factsTimeoutMs = 1_000
+
+export interface RedlockNodeParts {
+  readonly connector: RedisConnector
+  readonly environment: LockEnvironment
+  /** A node that does not sync every write forgets at a restart: it does not count until everything has run out that it may have granted. */
+  readonly startupGraceMs: number
+}
+
+/** One master: what it is asked, whether it counts, and what it owes. */
+export class RedlockNode {
+  readonly name: string
+  readonly #connection: RedisConnection
+  readonly #environment: LockEnvironment
+  readonly #startupGraceMs: number
+  #facts: Promise<ServerFacts> | null = null
+  #known: ServerFacts | null = null
+  #debts: Debt[] = []
+  #isPaying = false
+  #isClosed = false
+
+  constructor({ connector, environment, startupGraceMs }: RedlockNodeParts) {
+    this.name = connector.name
+    this.#environment = environment
+    this.#startupGraceMs = startupGraceMs
+    this.#connection = connector.open(environment)
+    // Whoever answers after a reconnection may be another process than before.
+    this.#connection.onConnectionChange((state) => {
+      if (state !== 'lost') return
+      this.#facts = null
+      this.#known = null
+    })
+  }
+
+  /** Null before it was ever asked. */
+  get facts(): ServerFacts | null {
+    return this.#known
+  }
+
+  /** As `ask`, of a node that counts; rejects when it does not, or is away. */
+  async vote(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly string[],
+    timeoutMs: number,
+  ): Promise<RedisReply> {
+    // Known facts cost no turn: all nodes of an attempt must be asked in one.
+    if (this.#facts === null || this.#known === null) await this.#readFacts()
+    this.#assertCounts()
+    return this.ask(script, keys, args, timeoutMs)
+  }
+
+  ask(script: RedisScript, keys: readonly string[], args: readonly string[], timeoutMs: number): Promise<RedisReply> {
+    return this.#connection.script(script, keys, args, { timeoutMs })
+  }
+
+  command(args: readonly string[], timeoutMs: number): Promise<RedisReply> {
+    return this.#connection.command(args, { timeoutMs })
+  }
+
+  subscribe(channel: string, woken: () => void): Promise<RedisSubscription> {
+    return this.#connection.subscribe(channel, { message: woken, lost() {}, restored: woken })
+  }
+
+  /** Asked now, and again while it does not answer, until it cannot matter any more. */
+  owe(script: RedisScript, keys: readonly string[], args: readonly string[], lastsMs: number): void {
+    if (this.#debts.length >= debtsMax) this.#debts.shift()
+    const untilMs = this.#environment.clock.monotonicMs() + lastsMs
+    this.#debts.push({ script, keys, args, untilMs })
+    if (!this.#isPaying) void this.#pay()
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#connection.close()
+  }
+
+  async #readFacts(): Promise<void> {
+    const reading = this.#facts ?? readServer(this.#connection, this.#environment.clock, factsTimeoutMs)
+    this.#facts = reading
+    try {
+      this.#known = await reading
+    } catch (error) {
+      if (this.#facts === reading) this.#facts = null
+      throw error
+    }
+  }
+
+  #assertCounts(): void {
+    const { clock } = this.#environment
+    const facts = this.#known
+    if (facts === null || facts.syncsEveryWrite) return
+    const graceMs = facts.upSinceMs + this.#startupGraceMs - clock.monotonicMs()
+    if (graceMs <= 0) return
+    throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
+      message: `${this.name} has restarted and may have forgotten locks: it counts in ${Math.ceil(graceMs)} ms.`,
+      next: 'Set `appendfsync always` on it; then it counts at once.',
+    })
+  }
+
+  async #pay(): Promise<void> {
+    this.#isPaying = true
+    while (this.#debts.length > 0 && !this.#isClosed) {
+      const debts = this.#debts.splice(0)
+      const unpaid = await Promise.all(debts.map((debt) => this.#payOne(debt)))
+      this.#debts.push(...unpaid.filter((debt) => debt !== null))
+      if (this.#debts.length > 0) await this.#pause(payEveryMs)
+    }
+    this.#isPaying = false
+  }
+
+  async #payOne(debt: Debt): Promise<Debt | null> {
+    try {
+      await this.ask(debt.script, debt.keys, debt.args, payEveryMs)
+      return null
+    } catch (error) {
+      const isRefused = error instanceof RedisCallError && error.failure === 'refused'
+      return isRefused || this.#environment.clock.monotonicMs() >= debt.untilMs ? null : debt
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#environment.timers.after(ms, resolve))
+  }
+}

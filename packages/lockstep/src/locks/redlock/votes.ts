@@ -1,0 +1,38 @@
+/** What the nodes have said so far. It is settled as soon as no further answer can change it: nobody waits for the slowest. */
+export class Votes {
+  readonly #nodes: number
+  #yes = 0
+  #no = 0
+  #silent = 0
+
+  constructor(nodes: number) {
+    this.#nodes = nodes
+  }
+
+  get quorum(): number {
+    return Math.floor(this.#nodes / 2) + 1
+  }
+
+  get yes(): number {
+    return this.#yes
+  }
+
+  /** Nodes that have answered, whatever it was. */
+  get answered(): number {
+    return this.#yes + this.#no
+  }
+
+  /** `silent` is a node that is away, or answered too late: it counts as no, and yet as nobody's refusal. */
+  count(vote: 'yes' | 'no' | 'silent'): void {
+    if (vote === 'yes') this.#yes += 1
+    else if (vote === 'no') this.#no += 1
+    else this.#silent += 1
+  }
+
+  /** Inequalities, so that an even split settles as well. */
+  get outcome(): 'won' | 'lost' | 'open' {
+    if (this.#yes >= this.quorum) return 'won'
+    const open = this.#nodes - this.#yes - this.#no - this.#silent
+    return this.#yes + open < this.quorum ? 'lost' : 'open'
+  }
+}
