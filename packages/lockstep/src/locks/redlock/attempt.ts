@@ -6,17 +6,21 @@ import { ownerText, type RedlockKeys } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
 import { acquireScript, releaseScript, writeBackScript } from './scripts.ts'
 
+/** What came of an attempt. What is known of the others grows until `finished`: it is settled before all have answered. */
 export interface Attempted {
   readonly grant: Grant | null
   /** A node said that it stands for somebody else. */
   readonly isContended: boolean
   /** So many nodes stand for one other owner that it holds the lock; else the votes were split. */
   readonly isHeld: boolean
-  /** Fewer nodes than a quorum said anything. */
+  /** So many nodes are away that nobody can hold it. */
   readonly isUnavailable: boolean
   readonly causes: readonly Error[]
+  readonly finished: Promise<void>
   /** Until a majority was locked, or it was settled that it would not be. */
   readonly tookMs: number
+  /** Takes back what it was granted. */
+  giveUp(): void
 }
 
 export interface AttemptParts {
@@ -36,9 +40,11 @@ export async function attempt(ask: LockAsk, number: number, parts: AttemptParts)
   const { nodes, keys, nodeTimeoutMs, nowMs } = parts
   const sentMs = nowMs()
   const owner = ownerText(ask, number, parts.since)
+  const both = [keys.lock, keys.counter]
+  const question = { script: acquireScript, keys: both, args: [owner, String(ask.ttlMs)], timeoutMs: nodeTimeoutMs }
   const poll = await pollNodes(
     nodes,
-    (node) => node.vote(acquireScript, [keys.lock, keys.counter], [owner, String(ask.ttlMs)], nodeTimeoutMs),
+    (node, isOpen) => node.vote(question, isOpen),
     (answer) => (granted(answer) === null ? 'no' : 'yes'),
   )
   const tookMs = nowMs() - sentMs
@@ -50,20 +56,29 @@ export async function attempt(ask: LockAsk, number: number, parts: AttemptParts)
   if (!isValid) giveUp(owner, ask.ttlMs, parts)
   return {
     grant: isValid ? { ...parts, owner, token, ttlMs: ask.ttlMs, validUntilMs } : null,
-    isContended: poll.answers.some(({ answer }) => granted(answer) === null),
-    isHeld: hasMajority(
-      poll.answers.map(({ answer }) => otherOwner(answer)),
-      poll.votes.quorum,
-    ),
-    isUnavailable: poll.votes.answered < poll.votes.quorum,
+    get isContended() {
+      return poll.votes.no > 0
+    },
+    get isHeld() {
+      return hasMajority(
+        poll.answers.map(({ answer }) => otherOwner(answer)),
+        poll.votes.quorum,
+      )
+    },
+    get isUnavailable() {
+      return poll.votes.isUnavailable
+    },
     causes: poll.causes,
+    finished: poll.finished,
     tookMs,
+    giveUp: () => giveUp(owner, ask.ttlMs, parts),
   }
 }
 
 /** Released everywhere, also where the answer was no or none: a minority that is kept keeps everybody out. */
-export function giveUp(owner: string, ttlMs: number, { nodes, keys }: AttemptParts): void {
-  for (const node of nodes) node.owe(releaseScript, [keys.lock], [owner, ''], ttlMs)
+function giveUp(owner: string, ttlMs: number, { nodes, keys, nodeTimeoutMs }: AttemptParts): void {
+  const question = { script: releaseScript, keys: [keys.lock], args: [owner, ''], timeoutMs: nodeTimeoutMs }
+  for (const node of nodes) node.owe(question, ttlMs)
 }
 
 /** Null when no majority stands for it. */
@@ -79,9 +94,10 @@ async function tokenOf(
   // A majority that has reported exactly this token has stored it already.
   if (counters.filter((counter) => counter === token).length >= quorum) return token
   const args = [owner, String(token), String(ttlMs)]
+  const question = { script: writeBackScript, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
   const poll = await pollNodes(
     nodes,
-    (node) => node.vote(writeBackScript, [keys.lock, keys.counter], args, nodeTimeoutMs),
+    (node, isOpen) => node.vote(question, isOpen),
     (answer) => (answer === 1 ? 'yes' : 'no'),
   )
   return poll.votes.outcome === 'won' ? token : null

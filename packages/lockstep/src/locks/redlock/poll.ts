@@ -8,6 +8,8 @@ export interface Poll<Answer> {
   readonly answers: readonly { readonly node: RedlockNode; readonly answer: Answer }[]
   /** Why nodes were silent. */
   readonly causes: readonly Error[]
+  /** All have voted, or were too late; votes, answers and causes grow until then. */
+  readonly finished: Promise<void>
 }
 
 /**
@@ -16,18 +18,22 @@ export interface Poll<Answer> {
  */
 export function pollNodes<Answer>(
   nodes: readonly RedlockNode[],
-  ask: (node: RedlockNode) => Promise<Answer>,
+  ask: (node: RedlockNode, isOpen: () => boolean) => Promise<Answer>,
   voteOf: (answer: Answer) => Vote,
 ): Promise<Poll<Answer>> {
   const votes = new Votes(nodes.length)
   const answers: { node: RedlockNode; answer: Answer }[] = []
   const causes: Error[] = []
   return new Promise((resolve) => {
+    const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
+    let open = nodes.length
     const settle = (): void => {
-      if (votes.outcome !== 'open') resolve({ votes, answers: [...answers], causes: [...causes] })
+      open -= 1
+      if (open === 0) finish()
+      if (votes.outcome !== 'open') resolve({ votes, answers, causes, finished })
     }
     for (const node of nodes)
-      ask(node).then(
+      ask(node, () => votes.outcome === 'open').then(
         (answer) => {
           answers.push({ node, answer })
           votes.count(voteOf(answer))

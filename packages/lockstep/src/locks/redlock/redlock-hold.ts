@@ -38,10 +38,12 @@ export class RedlockHold implements LockHold {
 
   async extend(ttlMs: number): Promise<boolean> {
     const { nodes, keys, owner, nodeTimeoutMs, nowMs } = this.#grant
+    const args = [owner, String(ttlMs)]
+    const extension = { script: extendScript, keys: [keys.lock], args, timeoutMs: nodeTimeoutMs }
     const sentMs = nowMs()
     const poll = await pollNodes(
       nodes,
-      (node) => node.vote(extendScript, [keys.lock], [owner, String(ttlMs)], nodeTimeoutMs),
+      (node, isOpen) => node.vote(extension, isOpen),
       (answer) => (answer === 1 ? 'yes' : 'no'),
     )
     if (poll.votes.outcome !== 'won') return this.#notExtended(poll)
@@ -55,21 +57,19 @@ export class RedlockHold implements LockHold {
   async release(): Promise<boolean> {
     const { nodes, keys, owner, nodeTimeoutMs, ttlMs } = this.#grant
     const args = [owner, keys.channel]
+    const question = { script: releaseScript, keys: [keys.lock], args, timeoutMs: nodeTimeoutMs }
     const poll = await pollNodes(
       nodes,
       async (node) => {
         if (this.#released.has(node)) return 1
-        const answer = await node.ask(releaseScript, [keys.lock], args, nodeTimeoutMs).catch((error: unknown) => {
-          node.owe(releaseScript, [keys.lock], args, ttlMs)
-          throw error
-        })
+        const answer = await node.release(question, ttlMs)
         if (answer === 1) this.#released.add(node)
         return answer
       },
       (answer) => (answer === 1 ? 'yes' : 'no'),
     )
     if (poll.votes.outcome === 'won') return true
-    if (poll.votes.answered - poll.votes.yes >= poll.votes.quorum) return false
+    if (poll.votes.no >= poll.votes.quorum) return false
     throw unavailable('released', poll.causes)
   }
 
@@ -77,18 +77,17 @@ export class RedlockHold implements LockHold {
 
   /** Lost when a majority said so; else nobody knows, and it is tried again. */
   #notExtended({ votes, causes }: Poll<unknown>): boolean {
-    if (votes.answered - votes.yes >= votes.quorum) return false
+    if (votes.no >= votes.quorum) return false
     throw unavailable('extended', causes)
   }
 
   /** While a majority holds, a node that has forgotten it stands for it again. */
   #retake({ answers }: Poll<unknown>, ttlMs: number): void {
     const { keys, owner, token, nodeTimeoutMs } = this.#grant
-    for (const { node, answer } of answers)
-      if (answer === -1)
-        node
-          .vote(retakeScript, [keys.lock, keys.counter], [owner, String(token), String(ttlMs)], nodeTimeoutMs)
-          .catch(() => {})
+    const args = [owner, String(token), String(ttlMs)]
+    const question = { script: retakeScript, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
+    const isHeld = (): boolean => this.#released.size === 0
+    for (const { node, answer } of answers) if (answer === -1) node.vote(question, isHeld).catch(() => {})
   }
 }
 

@@ -40,9 +40,8 @@ export async function evictOnNodes(
   const held = await heldUnder(nodes, prefix, name)
   if (held === null || (token !== undefined && held.info.token !== token)) return []
   const keys = keysOf(prefix, name)
-  const answers = await Promise.allSettled(
-    nodes.map((node) => node.ask(releaseScript, [keys.lock], [held.owner, keys.channel], timeoutMs)),
-  )
+  const release = { script: releaseScript, keys: [keys.lock], args: [held.owner, keys.channel], timeoutMs }
+  const answers = await Promise.allSettled(nodes.map((node) => node.ask(release)))
   const released = answers.filter((answer) => answer.status === 'fulfilled' && answer.value === 1).length
   // Below a majority the holder could still prove it.
   if (nodes.length - released <= Math.floor(nodes.length / 2)) return [held.info]
@@ -51,7 +50,8 @@ export async function evictOnNodes(
 
 async function heldUnder(nodes: readonly RedlockNode[], prefix: string, name: string): Promise<Held | null> {
   const { lock, counter } = keysOf(prefix, name)
-  const answers = await Promise.allSettled(nodes.map((node) => node.ask(inspectScript, [lock, counter], [], timeoutMs)))
+  const question = { script: inspectScript, keys: [lock, counter], args: [], timeoutMs }
+  const answers = await Promise.allSettled(nodes.map((node) => node.ask(question)))
   const quorum = Math.floor(nodes.length / 2) + 1
   const answered = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   if (answered.length < quorum) throw unavailable('inspected', causesOf(answers))

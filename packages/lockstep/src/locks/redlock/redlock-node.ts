@@ -10,17 +10,22 @@ import {
 } from '../../ports/index.ts'
 import { readServer, type ServerFacts } from './server-facts.ts'
 
-/** Releases that a node owes: it was away when they were due. */
-interface Debt {
+export interface Question {
   readonly script: RedisScript
   readonly keys: readonly string[]
   readonly args: readonly string[]
+  readonly timeoutMs: number
+}
+
+/** A release that a node owes: it was away when it was due. */
+interface Debt {
+  readonly question: Question
   readonly untilMs: number
 }
 
 const debtsMax = 10_000
 const payEveryMs = 250
-const factsTimeoutMs = 1_000
+const factsTimeoutMs = 500
 
 export interface RedlockNodeParts {
   readonly connector: RedisConnector
@@ -38,7 +43,8 @@ export class RedlockNode {
   #facts: Promise<ServerFacts> | null = null
   #known: ServerFacts | null = null
   #debts: Debt[] = []
-  #isPaying = false
+  #paying: Promise<void> | null = null
+  readonly #releasing = new Set<Promise<unknown>>()
   #isClosed = false
 
   constructor({ connector, environment, startupGraceMs }: RedlockNodeParts) {
@@ -59,20 +65,21 @@ export class RedlockNode {
     return this.#known
   }
 
-  /** As `ask`, of a node that counts; rejects when it does not, or is away. */
-  async vote(
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly string[],
-    timeoutMs: number,
-  ): Promise<RedisReply> {
+  /**
+   * As `ask`, of a node that counts; rejects when it does not, or is away. What is not wanted any more when the node is known is not sent:
+   * a release may have gone out meanwhile, and would be overtaken by what it releases.
+   */
+  async vote(question: Question, isWanted: () => boolean): Promise<RedisReply> {
     // Known facts cost no turn: all nodes of an attempt must be asked in one.
-    if (this.#facts === null || this.#known === null) await this.#readFacts()
+    if (this.#facts === null || this.#known === null) {
+      await this.#readFacts()
+      if (!isWanted()) throw new RedisCallError('not-sent', `${this.name} was too late to vote.`)
+    }
     this.#assertCounts()
-    return this.ask(script, keys, args, timeoutMs)
+    return this.ask(question)
   }
 
-  ask(script: RedisScript, keys: readonly string[], args: readonly string[], timeoutMs: number): Promise<RedisReply> {
+  ask({ script, keys, args, timeoutMs }: Question): Promise<RedisReply> {
     return this.#connection.script(script, keys, args, { timeoutMs })
   }
 
@@ -85,15 +92,30 @@ export class RedlockNode {
   }
 
   /** Asked now, and again while it does not answer, until it cannot matter any more. */
-  owe(script: RedisScript, keys: readonly string[], args: readonly string[], lastsMs: number): void {
+  owe(question: Question, lastsMs: number): void {
     if (this.#debts.length >= debtsMax) this.#debts.shift()
-    const untilMs = this.#environment.clock.monotonicMs() + lastsMs
-    this.#debts.push({ script, keys, args, untilMs })
-    if (!this.#isPaying) void this.#pay()
+    this.#debts.push({ question, untilMs: this.#environment.clock.monotonicMs() + lastsMs })
+    this.#paying ??= this.#pay()
   }
 
+  /** A release, of what runs out by itself after `lastsMs`. What is not answered is owed. */
+  async release(question: Question, lastsMs: number): Promise<RedisReply> {
+    const asking = this.ask(question)
+    this.#releasing.add(asking)
+    try {
+      return await asking
+    } catch (error) {
+      this.owe(question, lastsMs)
+      throw error
+    } finally {
+      this.#releasing.delete(asking)
+    }
+  }
+
+  /** Releases that are on their way may arrive: a majority has answered them long before the last node. */
   async close(): Promise<void> {
     this.#isClosed = true
+    await Promise.allSettled([...this.#releasing, this.#paying])
     await this.#connection.close()
   }
 
@@ -121,19 +143,19 @@ export class RedlockNode {
   }
 
   async #pay(): Promise<void> {
-    this.#isPaying = true
-    while (this.#debts.length > 0 && !this.#isClosed) {
+    for (;;) {
       const debts = this.#debts.splice(0)
       const unpaid = await Promise.all(debts.map((debt) => this.#payOne(debt)))
       this.#debts.push(...unpaid.filter((debt) => debt !== null))
-      if (this.#debts.length > 0) await this.#pause(payEveryMs)
+      if (this.#debts.length === 0 || this.#isClosed) break
+      await this.#pause(payEveryMs)
     }
-    this.#isPaying = false
+    this.#paying = null
   }
 
   async #payOne(debt: Debt): Promise<Debt | null> {
     try {
-      await this.ask(debt.script, debt.keys, debt.args, payEveryMs)
+      await this.ask({ ...debt.question, timeoutMs: payEveryMs })
       return null
     } catch (error) {
       const isRefused = error instanceof RedisCallError && error.failure === 'refused'

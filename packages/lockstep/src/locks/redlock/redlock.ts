@@ -8,10 +8,10 @@ import type {
   RedisConnector,
 } from '../../ports/index.ts'
 import { type Duration, durationMs } from '../../protocol/index.ts'
-import { type Attempted, attempt, giveUp } from './attempt.ts'
+import { type Attempted, attempt } from './attempt.ts'
 import { RedlockHold, unavailable } from './redlock-hold.ts'
 import { evictOnNodes, inspectNodes } from './redlock-inspection.ts'
-import { keysOf, ownerText } from './redlock-name.ts'
+import { keysOf } from './redlock-name.ts'
 import { RedlockNode } from './redlock-node.ts'
 import { Sleep } from './sleep.ts'
 
@@ -99,7 +99,7 @@ class Redlock implements LockBackend {
         failures = attempted.isUnavailable ? failures + 1 : 0
         if (failures >= unavailableMax) throw unavailable('granted', attempted.causes)
         const leftMs = untilMs - this.#nowMs
-        if (leftMs <= 0) return notGranted(attempted)
+        if (leftMs <= 0) return await notGranted(attempted)
         splits = attempted.isHeld ? 0 : splits + 1
         const jitterMs = attempted.isHeld ? this.#fullJitterMs(sleepMaxMs) : this.#splitJitterMs(splits)
         await sleep.forUpTo(Math.min(leftMs, jitterMs), attempted.isContended)
@@ -136,12 +136,16 @@ class Redlock implements LockBackend {
       nowMs: () => clock.monotonicMs(),
       since: clock.now(),
     }
-    const attempted = await unlessAborted(attempt(ask, number, parts), ask.signal, () =>
-      giveUp(ownerText(ask, number, parts.since), ask.ttlMs, parts),
-    )
-    this.#roundMs = this.#roundMs * 0.8 + attempted.tookMs * 0.2
-    this.#refuseSameServerTwice()
-    return attempted
+    const attempting = attempt(ask, number, parts)
+    try {
+      const attempted = await unlessAborted(attempting, ask.signal)
+      this.#refuseSameServerTwice()
+      this.#roundMs = this.#roundMs * 0.8 + attempted.tookMs * 0.2
+      return attempted
+    } catch (error) {
+      void attempting.then((attempted) => attempted.giveUp())
+      throw error
+    }
   }
 
   /** The bound doubles, so that those who have split the votes do not meet for long. */
@@ -174,16 +178,14 @@ class Redlock implements LockBackend {
 }
 
 /** Null when somebody else holds it; else too few nodes have answered. */
-function notGranted({ isContended, isUnavailable, causes }: Attempted): null {
-  if (isUnavailable || !isContended) throw unavailable('granted', causes)
+async function notGranted(attempted: Attempted): Promise<null> {
+  // It was settled by the first answers; what is told must be true of all.
+  await attempted.finished
+  if (attempted.isUnavailable || !attempted.isContended) throw unavailable('granted', attempted.causes)
   return null
 }
 
-async function unlessAborted<Result>(
-  work: Promise<Result>,
-  signal: AbortSignal,
-  giveUpAfterwards: () => void,
-): Promise<Result> {
+async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   let abort: () => void = () => {}
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason)
@@ -191,9 +193,6 @@ async function unlessAborted<Result>(
   })
   try {
     return await Promise.race([work, aborted])
-  } catch (error) {
-    void work.then(giveUpAfterwards, giveUpAfterwards)
-    throw error
   } finally {
     signal.removeEventListener('abort', abort)
   }

@@ -17,9 +17,13 @@ export class Votes {
     return this.#yes
   }
 
-  /** Nodes that have answered, whatever it was. */
-  get answered(): number {
-    return this.#yes + this.#no
+  get no(): number {
+    return this.#no
+  }
+
+  /** So many nodes are away that no lock can be had at all. Known for certain only when all have voted. */
+  get isUnavailable(): boolean {
+    return this.#nodes - this.#silent < this.quorum
   }
 
   /** `silent` is a node that is away, or answered too late: it counts as no, and yet as nobody's refusal. */
