@@ -138,6 +138,13 @@ export const errorTable = {
     retriable: false,
     next: 'Stop at once. What was written since must be refused by its fencing token.',
   },
+  LOCKSTEP_STALE_TOKEN: {
+    status: 409,
+    title: 'The resource has seen a newer fencing token',
+    outcome: 'not-applied',
+    retriable: false,
+    next: 'Stop and roll back: the lock is somebody else’s. Acquire it again, and read again before you write.',
+  },
   LOCKSTEP_LOCK_NOT_OWNER: {
     status: 409,
     title: 'The lease is used outside of what it belongs to, or after its release',
