@@ -1,4 +1,5 @@
 /** Conformance suites, the seeded simulator, and a launcher of real services. */
+export * from './histories/index.ts'
 export * from './services/postgres.ts'
 export * from './services/redis.ts'
 export * from './services/service-process.ts'

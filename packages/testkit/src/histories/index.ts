@@ -1,0 +1,19 @@
+/** Checkers of histories: what real processes saw is compared with what was promised. */
+export type { Operation, Verdict } from './history.ts'
+export {
+  checkFence,
+  checkFifo,
+  checkMutex,
+  checkSemaphore,
+  checkTokenOrder,
+  type FencedEffect,
+  type Holding,
+} from './lease-checks.ts'
+export { checkLinearizable, type Model } from './linearizable.ts'
+export {
+  fencedMutexModel,
+  mutexModel,
+  reentrantFencedMutexModel,
+  registerModel,
+  semaphoreModel,
+} from './lock-models.ts'
