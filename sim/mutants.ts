@@ -56,6 +56,12 @@ const mutants: readonly Mutant[] = [
   ['P4-takeover-forgets-escalations', 'message', 400, 'a takeover forgets whom to tell of a refused delivery'],
   ['P5-takeover-forgets-delays', 'message', 100, 'a takeover forgets that a delivery is not due'],
   ['P6-commit-before-local', 'message', 50, 'a commit is told before the local transaction is through'],
+  ['M13-lease-by-wall-clock', 'redlock', 400, 'a lease judged by the wall clock'],
+  ['M14-resource-ignores-the-token', 'redlock', 200, 'a resource that ignores the fencing token'],
+  ['M16-release-without-owner-compare', 'redlock', 200, 'a release that does not compare the owner'],
+  ['W1-no-validity-check', 'redlock', 800, 'a lease that is granted after its validity'],
+  ['W2-no-write-back', 'redlock', 400, 'a token that is not written back to a majority'],
+  ['W5-no-startup-grace', 'redlock', 2_000, 'a restarted master counts at once, though it may have forgotten'],
 ]
 
 const values = readOptions('npm run mutants', { only: { type: 'string' }, smoke: { type: 'boolean', default: false } })

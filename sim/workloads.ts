@@ -1,7 +1,9 @@
+import { redlock } from 'lockstep/locks'
 import type { OperatorAction } from 'lockstep/ports'
 import type { Faults } from './faults.ts'
 import type { Settings } from './installation.ts'
 import { runJournal } from './journal-workload.ts'
+import { type LockScenario, runLocks } from './locks/lock-workload.ts'
 import { messageScene } from './message/message-scene.ts'
 import type { MessageScenario } from './message/message-world.ts'
 import { sagaScene } from './saga/saga-scene.ts'
@@ -21,6 +23,10 @@ function tccs(name: string, aim: string, scenario: (seed: number) => TccScenario
 
 function messages(name: string, aim: string, scenario: (seed: number) => MessageScenario): Workload {
   return { name, aim, run: (seed, note) => runScene(messageScene(seed, scenario(seed), note)) }
+}
+
+function locks(name: string, aim: string, scenario: (seed: number) => LockScenario): Workload {
+  return { name, aim, run: (seed, note) => runLocks(seed, scenario(seed), note) }
 }
 
 const day = 24 * 3_600_000
@@ -202,6 +208,12 @@ export const workloads: readonly Workload[] = [
     ...shortMemory,
     coordinators: 1 + (seed % 2),
     strange: 0,
+  })),
+  locks('redlock', 'W9: no second holder of a majority, tokens grow, a fenced value loses no update', (seed) => ({
+    servers: seed % 2 === 0 ? 3 : 5,
+    processes: 2 + (seed % 3),
+    persistence: seed % 5 === 0 ? 'everysec' : 'always',
+    locks: (connectors) => redlock(connectors, { nodeTimeout: 400 }),
   })),
   {
     name: 'journal',

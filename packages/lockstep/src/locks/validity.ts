@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import type { Clock } from '../ports/index.ts'
 
 /**
@@ -27,6 +28,8 @@ export class Validity {
 
   remainingMs(): number {
     const left = this.#untilMs - this.#clock.monotonicMs()
-    return Math.max(0, Math.min(left, this.#untilWallMs - this.#clock.now()))
+    const wallLeft = this.#untilWallMs - this.#clock.now()
+    if (mutant('M13-lease-by-wall-clock')) return Math.max(0, wallLeft)
+    return Math.max(0, Math.min(left, wallLeft))
   }
 }

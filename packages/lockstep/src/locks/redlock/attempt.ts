@@ -1,10 +1,11 @@
+import { mutant } from '#mutant'
 import type { LockAsk } from '../../ports/index.ts'
 import { largestToken } from './largest-token.ts'
 import { pollNodes } from './poll.ts'
 import { driftMs, type Grant } from './redlock-hold.ts'
 import { ownerText, type RedlockKeys } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
-import { acquireScript, releaseScript, writeBackScript } from './scripts.ts'
+import { acquireScript, carelessWriteBackScript, releaseScript, writeBackScript } from './scripts.ts'
 
 /** What came of an attempt. What is known of the others grows until `finished`: it is settled before all have answered. */
 export interface Attempted {
@@ -52,7 +53,7 @@ export async function attempt(ask: LockAsk, number: number, parts: AttemptParts)
   const token = await tokenOf(poll.votes.outcome === 'won' ? counters : [], owner, ask.ttlMs, parts)
   const validUntilMs = sentMs + ask.ttlMs - driftMs(ask.ttlMs)
   // The validity is what is left after the write-back; nothing left is no lease.
-  const isValid = token !== null && validUntilMs > nowMs()
+  const isValid = token !== null && (validUntilMs > nowMs() || mutant('W1-no-validity-check'))
   if (!isValid) giveUp(owner, ask.ttlMs, parts)
   return {
     grant: isValid ? { ...parts, owner, token, ttlMs: ask.ttlMs, validUntilMs } : null,
@@ -93,8 +94,10 @@ async function tokenOf(
   const quorum = Math.floor(nodes.length / 2) + 1
   // A majority that has reported exactly this token has stored it already.
   if (counters.filter((counter) => counter === token).length >= quorum) return token
+  if (mutant('W2-no-write-back')) return token
   const args = [owner, String(token), String(ttlMs)]
-  const question = { script: writeBackScript, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
+  const script = mutant('W3-write-back-without-counter-test') ? carelessWriteBackScript : writeBackScript
+  const question = { script, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
   const poll = await pollNodes(
     nodes,
     (node, isOpen) => node.vote(question, isOpen),

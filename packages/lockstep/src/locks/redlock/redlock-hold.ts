@@ -1,9 +1,10 @@
+import { mutant } from '#mutant'
 import { LockstepError } from '../../errors.ts'
 import type { LockHold } from '../../ports/index.ts'
 import { type Poll, pollNodes } from './poll.ts'
 import type { RedlockKeys } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
-import { extendScript, releaseScript, retakeScript } from './scripts.ts'
+import { carelessReleaseScript, extendScript, releaseScript, retakeScript } from './scripts.ts'
 
 export interface Grant {
   readonly nodes: readonly RedlockNode[]
@@ -48,7 +49,8 @@ export class RedlockHold implements LockHold {
     )
     if (poll.votes.outcome !== 'won') return this.#notExtended(poll)
     this.#retake(poll, ttlMs)
-    const untilMs = sentMs + ttlMs - driftMs(ttlMs)
+    const countsFromMs = mutant('W4-renewal-from-reply-time') ? nowMs() : sentMs
+    const untilMs = countsFromMs + ttlMs - driftMs(ttlMs)
     if (untilMs <= nowMs()) return this.#notExtended(poll)
     this.validUntilMs = Math.max(this.validUntilMs, untilMs)
     return true
@@ -57,7 +59,8 @@ export class RedlockHold implements LockHold {
   async release(): Promise<boolean> {
     const { nodes, keys, owner, nodeTimeoutMs, ttlMs } = this.#grant
     const args = [owner, keys.channel]
-    const question = { script: releaseScript, keys: [keys.lock], args, timeoutMs: nodeTimeoutMs }
+    const script = mutant('M16-release-without-owner-compare') ? carelessReleaseScript : releaseScript
+    const question = { script, keys: [keys.lock], args, timeoutMs: nodeTimeoutMs }
     const poll = await pollNodes(
       nodes,
       async (node) => {

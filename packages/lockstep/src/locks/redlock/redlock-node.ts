@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import { LockstepError } from '../../errors.ts'
 import {
   type LockEnvironment,
@@ -133,7 +134,7 @@ export class RedlockNode {
   #assertCounts(): void {
     const { clock } = this.#environment
     const facts = this.#known
-    if (facts === null || facts.syncsEveryWrite) return
+    if (facts === null || facts.syncsEveryWrite || mutant('W5-no-startup-grace')) return
     const graceMs = facts.upSinceMs + this.#startupGraceMs - clock.monotonicMs()
     if (graceMs <= 0) return
     throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {

@@ -67,3 +67,11 @@ redis.call('DEL', KEYS[1])
 if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
 return 1`,
 }
+
+/** Known bugs, for proving that the suites catch them: without the test of the counter, and without that of the owner. */
+export const carelessWriteBackScript: RedisScript = {
+  lua: writeBackScript.lua.replace(/if tonumber.*\n/, ''),
+}
+export const carelessReleaseScript: RedisScript = {
+  lua: releaseScript.lua.replace(/if redis.call\('GET'.*\n/, ''),
+}

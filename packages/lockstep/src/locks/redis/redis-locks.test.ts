@@ -1,0 +1,260 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type LockAsk,
+  type LockBackend,
+  type LockEnvironment,
+  RedisCallError,
+  type RedisConnector,
+  type RedisListener,
+  type RedisReply,
+  silentLogger,
+} from '../../ports/index.ts'
+import { mutexScripts } from './mutex-scripts.ts'
+import { redisLocks } from './redis-locks.ts'
+
+const scriptNames = new Map(Object.entries(mutexScripts).map(([name, script]) => [script, name]))
+
+interface SentCall {
+  readonly name: string
+  readonly args: readonly string[]
+  answer(reply: RedisReply): Promise<void>
+  fail(failure: 'unknown' | 'not-sent'): Promise<void>
+}
+
+/** A server that answers when the test says so, and a clock that stands still until the test moves it. */
+function world() {
+  const sent: SentCall[] = []
+  const timers = new Set<{ atMs: number; fire: () => void }>()
+  let nowMs = 0
+  let listener: RedisListener | null = null
+  const settled = async (): Promise<void> => {
+    for (let turns = 0; turns < 20; turns += 1) await Promise.resolve()
+  }
+  const environment: LockEnvironment = {
+    clock: { now: () => nowMs, monotonicMs: () => nowMs },
+    timers: {
+      after(delayMs, fire) {
+        const timer = { atMs: nowMs + delayMs, fire }
+        timers.add(timer)
+        return { cancel: () => timers.delete(timer) }
+      },
+    },
+    random: { fraction: () => 0.5, hex: () => 'channel' },
+    log: silentLogger,
+  }
+  const call = (name: string, args: readonly string[]): Promise<RedisReply> =>
+    new Promise((resolve, reject) => {
+      sent.push({
+        name,
+        args,
+        answer(reply) {
+          resolve(reply)
+          return settled()
+        },
+        fail(failure) {
+          reject(new RedisCallError(failure, failure))
+          return settled()
+        },
+      })
+    })
+  const connector: RedisConnector = {
+    name: 'fake',
+    open: () => ({
+      script: (script, _keys, args) => call(scriptNames.get(script) ?? 'other', args),
+      command: () => Promise.resolve(''),
+      subscribe: async (_channel, heard) => {
+        listener = heard
+        return { close() {} }
+      },
+      onConnectionChange: () => () => {},
+      close: async () => {},
+    }),
+  }
+  const backend: LockBackend = redisLocks(connector)(environment)
+  return {
+    backend,
+    sent,
+    timers,
+    settled,
+    names: () => sent.map(({ name }) => name),
+    last: () => sent.at(-1) as SentCall,
+    message(text: string) {
+      listener?.message(text)
+      return settled()
+    },
+    async pass(ms: number) {
+      nowMs += ms
+      for (const timer of [...timers]) {
+        if (timer.atMs > nowMs) continue
+        timers.delete(timer)
+        timer.fire()
+      }
+      await settled()
+    },
+  }
+}
+
+function ask(wanted: Partial<LockAsk> = {}): LockAsk {
+  const holder = { host: 'h', pid: 1, label: '' }
+  const signal = new AbortController().signal
+  return { name: 'n', mode: { kind: 'mutex' }, ttlMs: 1_000, waitMs: 5_000, signal, owner: 'me', holder, ...wanted }
+}
+
+describe('locks on one Redis, order by order', () => {
+  it('time counts from the sending of what was answered', async () => {
+    const { backend, last, pass } = world()
+    const contended = backend.contend(ask())
+    await pass(400)
+    await last().answer([1, '7'])
+    expect(await contended).toMatchObject({ token: 7n, validUntilMs: 1_000 - 12 })
+  })
+
+  it('a grant that comes later than its TTL is no lease, and is asked for again (node-redlock PR #369)', async () => {
+    const { backend, last, pass, names, settled } = world()
+    const contended = backend.contend(ask())
+    await pass(990)
+    await last().answer([1, '7'])
+    await settled()
+    expect(names()).toEqual(['acquire', 'acquire'])
+    await last().answer([1, '7'])
+    expect(await contended).toMatchObject({ validUntilMs: 990 + 988 })
+  })
+
+  it('an abort while the request is on its way is followed by a release, and a late grant by another one', async () => {
+    const { backend, sent, names, settled } = world()
+    const stop = new AbortController()
+    const aborted = expect(backend.contend(ask({ signal: stop.signal }))).rejects.toBe('enough')
+    stop.abort('enough')
+    await aborted
+    expect(names()).toEqual(['acquire', 'release'])
+    await sent[0]?.answer([1, '7'])
+    await settled()
+    expect(names()).toEqual(['acquire', 'release', 'release'])
+  })
+
+  it('one try that is refused costs one request, and leaves nothing that would have to be cleaned', async () => {
+    const { backend, last, names, timers } = world()
+    const tried = backend.contend(ask({ waitMs: 0 }))
+    expect(last().args[2]).toMatch(/^0 /)
+    await last().answer([0, 500])
+    expect(await tried).toBeNull()
+    expect(names()).toEqual(['acquire'])
+    expect(timers.size).toBe(0)
+  })
+
+  it('a waiter queues only after it listens, and confirms what it is granted', async () => {
+    const { backend, sent, last, message, names } = world()
+    const contended = backend.contend(ask())
+    await last().answer([0, 500])
+    expect(sent.map(({ args }) => args[2])).toEqual(['0 0 ', '5000 0 lockstep:wake:channel'])
+    await last().answer([0, 500])
+    await message('somebody 8')
+    expect(names()).toEqual(['acquire', 'acquire'])
+    await message('me 9')
+    expect(names()).toEqual(['acquire', 'acquire', 'extend'])
+    await last().answer([1])
+    expect(await contended).toMatchObject({ token: 9n })
+  })
+
+  it('a grant that was passed on before it was confirmed is not held, and it queues again', async () => {
+    const { backend, last, message, names } = world()
+    const contended = backend.contend(ask())
+    await last().answer([0, 500])
+    await last().answer([0, 500])
+    await message('me 9')
+    await last().answer([0])
+    expect(names().slice(2)).toEqual(['extend', 'acquire'])
+    await last().answer([1, '12'])
+    expect(await contended).toMatchObject({ token: 12n })
+  })
+
+  it('a grant that comes while the poll is on its way is not missed', async () => {
+    const { backend, last, message, pass, names } = world()
+    const contended = backend.contend(ask())
+    await last().answer([0, 5_000])
+    await last().answer([0, 5_000])
+    await pass(800)
+    expect(names()).toEqual(['acquire', 'acquire', 'acquire'])
+    await message('me 9')
+    await last().answer([0, 5_000])
+    expect(names().at(-1)).toBe('extend')
+    await last().answer([1])
+    expect(await contended).toMatchObject({ token: 9n })
+  })
+
+  it('the end of the wait takes it out of the queue, and repeats that until it is answered', async () => {
+    const { backend, last, pass, names } = world()
+    const contended = backend.contend(ask({ waitMs: 100 }))
+    await last().answer([0, 5_000])
+    await last().answer([0, 5_000])
+    await pass(100)
+    expect(await contended).toBeNull()
+    expect(names().at(-1)).toBe('release')
+    await last().fail('unknown')
+    await pass(250)
+    expect(names().filter((name) => name === 'release')).toHaveLength(2)
+  })
+
+  it('a release that is not answered is repeated once, and what it has done counts as held', async () => {
+    const { backend, last } = world()
+    const contended = backend.contend(ask())
+    await last().answer([1, '7'])
+    const released = (await contended)?.release()
+    await last().fail('unknown')
+    await last().answer(0)
+    expect(await released).toBe(true)
+  })
+
+  it('extensions of one turn leave in requests of a hundred', async () => {
+    const { backend, sent, names, settled } = world()
+    const contended = Array.from({ length: 150 }, (_, index) => backend.contend(ask({ name: `n${index}` })))
+    for (const call of [...sent]) await call.answer([1, '7'])
+    const extended = (await Promise.all(contended)).map((hold) => hold?.extend(1_000))
+    await settled()
+    const requests = sent.filter(({ name }) => name === 'extend')
+    expect(requests.map(({ args }) => args.length / 2)).toEqual([100, 50])
+    for (const request of requests) await request.answer(Array(request.args.length / 2).fill(1))
+    expect(await Promise.all(extended)).toEqual(Array(150).fill(true))
+    expect(names().filter((name) => name === 'acquire')).toHaveLength(150)
+  })
+
+  it('a pass that is not answered gives nothing up while its owner may come again, and does when it comes aborted', async () => {
+    const { backend, last, names } = world()
+    const contended = backend.contend(ask())
+    await last().answer([1, '7'])
+    const hold = await contended
+    if (hold === null) throw new Error('It was not granted.')
+    const stop = new AbortController()
+    const next = ask({ owner: 'next', signal: stop.signal })
+    const passed = expect(backend.pass?.(hold, next)).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+    await last().fail('unknown')
+    await passed
+    expect(names()).toEqual(['acquire', 'pass'])
+    stop.abort('enough')
+    await expect(backend.contend(next)).rejects.toBe('enough')
+    expect(names()).toEqual(['acquire', 'pass', 'release'])
+  })
+
+  it('no timer stays after close, and waiters end with it', async () => {
+    const { backend, last, timers, sent } = world()
+    const contended = expect(backend.contend(ask())).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+    await last().answer([0, 5_000])
+    await last().answer([0, 5_000])
+    const closed = backend.close()
+    await contended
+    for (const call of [...sent]) await call.answer(0)
+    await closed
+    expect(timers.size).toBe(0)
+  })
+
+  it('options that are not valid say which', () => {
+    const connector = { name: 'fake', open: () => Promise.reject() as never }
+    for (const options of [{ prefix: 'a{b}' }, { replicas: -1 }, { callTimeoutMs: 0 }])
+      expect(() => redisLocks(connector, options)).toThrow(
+        expect.objectContaining({
+          code: 'LOCKSTEP_CONFIGURATION',
+          message: expect.stringContaining(Object.keys(options)[0] ?? ''),
+        }),
+      )
+  })
+})
