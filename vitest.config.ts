@@ -6,8 +6,6 @@ import { defineConfig } from 'vitest/config'
 const conditions = ['lockstep-source', 'lockstep-test']
 const folders = ['packages/*/src', 'packages/*/test', 'sim', 'explore', 'crash', 'tools', 'examples', 'bench']
 const files = (ending: string) => folders.map((folder) => `${folder}/**/*${ending}`)
-// Locks are being built: the suites on real ZooKeeper servers join the default run with them.
-const notYet = process.env['LOCKSTEP_TEST_ZOOKEEPER'] === '1' ? [] : ['packages/zookeeper/**/*.service.test.ts']
 
 export default defineConfig({
   ssr: { resolve: { conditions } },
@@ -29,7 +27,7 @@ export default defineConfig({
       // The conformance suites on real services.
       {
         extends: true,
-        test: { name: 'service', include: files('.service.test.ts'), exclude: ['**/node_modules/**', ...notYet] },
+        test: { name: 'service', include: files('.service.test.ts'), exclude: ['**/node_modules/**'] },
       },
     ],
   },

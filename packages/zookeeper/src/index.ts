@@ -7,6 +7,7 @@ export {
   type ZooKeeperErrorCode,
   type ZooKeeperOutcome,
 } from './errors.ts'
+export { type ZooKeeperLocksOptions, zookeeperLocks } from './locks/zookeeper-locks.ts'
 export type { SessionChange, SessionListener, SessionState } from './session.ts'
 export type { ZooKeeperOptions } from './session-options.ts'
 export type { TlsOptions } from './socket.ts'

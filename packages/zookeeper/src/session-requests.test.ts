@@ -225,6 +225,20 @@ describe('a connection ends, and the session goes on, when the server sends', ()
 })
 
 describe('close', () => {
+  test('tells a watch whose read is answered while the session says goodbye: nothing else ever would', async () => {
+    const { peer, zookeeper } = await connectToFake()
+    const told: string[] = []
+    const reading = zookeeper.getData('/a', { watch: ({ kind }) => told.push(kind) })
+    const { xid } = await peer.next()
+    const closing = zookeeper.close()
+    const goodbye = await peer.next()
+    peer.reply({ xid, write: (out) => writeStat(out.bytes(Buffer.from('data'))) })
+    await reading
+    expect([told, zookeeper.watchCount]).toEqual([['closed'], 0])
+    peer.reply({ xid: goodbye.xid })
+    expect(await closing).toBe(true)
+  })
+
   test('ends what waits, and everything after it, when there has never been a connection', async () => {
     const { zookeeper, states } = await openAgainstFake()
     const waiting = [endOf(zookeeper.create('/a')), endOf(zookeeper.getData('/a', { watch: () => {} }))]

@@ -39,6 +39,8 @@ const usedUpBy: Readonly<Record<NodeChange, readonly WatchTable[]>> = {
 export class Watches {
   readonly #tables: Readonly<Record<WatchTable, Map<string, Interest>>> = { data: new Map(), children: new Map() }
 
+  #ended: 'expired' | 'closed' | null = null
+
   get size(): number {
     return tables.reduce((sum, table) => sum + this.#tables[table].size, 0)
   }
@@ -53,7 +55,13 @@ export class Watches {
       this.#forgetIfUnwanted(table, path, interest)
     }
     return {
-      set(node) {
+      set: (node) => {
+        // While a session says goodbye, answers still come in: nothing would tell this listener any more.
+        if (this.#ended !== null) {
+          end()
+          tell([listener], { kind: this.#ended, path })
+          return
+        }
         interest.listeners.add(listener)
         interest.missing = node === 'missing'
         end()
@@ -78,6 +86,7 @@ export class Watches {
 
   /** The session is over: whoever still waits for a change must not wait for ever. */
   end(kind: 'expired' | 'closed'): void {
+    this.#ended = kind
     const paths = new Set(tables.flatMap((table) => [...this.#tables[table].keys()]))
     for (const path of paths) {
       const listeners = new Set(tables.flatMap((table) => this.#takeListeners(table, path)))

@@ -7,6 +7,20 @@ import type { AsyncContext, Environment } from '../ports/index.ts'
 const fractionBytes = new Uint32Array(64)
 let fractionsLeft = 0
 
+const hexBytes = Buffer.alloc(4_096)
+let hexLeft = 0
+
+/** From a pool: one call for many small numbers costs a tenth of a call for each. No byte is used twice. */
+function hex(bytes: number): string {
+  if (bytes > hexBytes.length) return randomBytes(bytes).toString('hex')
+  if (hexLeft < bytes) {
+    randomFillSync(hexBytes)
+    hexLeft = hexBytes.length
+  }
+  hexLeft -= bytes
+  return hexBytes.toString('hex', hexLeft, hexLeft + bytes)
+}
+
 /** The real clock, timers, randomness and hash. */
 export const nodeEnvironment: Environment = {
   clock: { now: () => Date.now(), monotonicMs: () => performance.now() },
@@ -25,7 +39,7 @@ export const nodeEnvironment: Environment = {
       fractionsLeft -= 1
       return (fractionBytes[fractionsLeft] ?? 0) / 2 ** 32
     },
-    hex: (bytes) => randomBytes(bytes).toString('hex'),
+    hex,
   },
   sha256: (text) => createHash('sha256').update(text, 'utf8').digest('hex'),
 }

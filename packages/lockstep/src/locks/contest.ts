@@ -111,6 +111,7 @@ export class Contest {
   #turn(key: string, ask: LockAsk): Promise<Turn | null> | Turn {
     const contender: Contender & { settle: (turn: Turn | null) => void } = {
       ask,
+      untilMs: this.#nowMs + ask.waitMs,
       settle: () => {},
       enter: () => contender.settle({ kind: 'enter' }),
       granted: (next) => contender.settle({ kind: 'granted', next }),
@@ -191,7 +192,7 @@ export class Contest {
     const { backend } = this.#parts
     if (next === null || backend.pass === undefined) return this.#giveBack(hold, () => next?.enter())
     try {
-      const passed = await backend.pass(hold, next.ask)
+      const passed = await backend.pass(hold, { ...next.ask, waitMs: Math.max(0, next.untilMs - this.#nowMs) })
       next.granted(passed.next)
       return passed.wasHeld
     } catch {

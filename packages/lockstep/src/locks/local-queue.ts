@@ -3,6 +3,8 @@ import type { LockAsk, LockHold } from '../ports/index.ts'
 /** One task of this process that wants a name. */
 export interface Contender {
   readonly ask: LockAsk
+  /** The end of its wait. */
+  readonly untilMs: number
   /** Its turn: nobody else of this process is at the backend for this name. */
   enter(): void
   /** The backend has granted it together with the release of the one before. */

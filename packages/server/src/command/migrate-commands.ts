@@ -28,6 +28,7 @@ export function addMigrateCommands(program: Command): void {
   addStatus(migrate)
   addSql(migrate)
   addBarrier(migrate)
+  addFence(migrate)
 }
 
 function addUp(migrate: Command): void {
@@ -82,6 +83,19 @@ function addBarrier(migrate: Command): void {
     .action(async (options: SqlOptions & { readonly dialect: SqlDialect }) => {
       const sql = (await migrations()).barrierSql(options.dialect, schemaOf(options))
       print(options, { dialect: options.dialect, sql }, sql.trimEnd())
+    })
+}
+
+function addFence(migrate: Command): void {
+  migrate
+    .command('fence')
+    .description('prints the table by which a database refuses older holders of a lock; the same for every dialect')
+    .option('--schema <name>', 'PostgreSQL schema that holds the table')
+    .option('--json', 'prints one JSON value', false)
+    .addHelpText('after', '\nExample:\n  $ lockstep migrate fence | psql')
+    .action(async (options: SqlOptions) => {
+      const sql = `${(await import('lockstep/fencing')).fenceTableSql(options.schema)};`
+      print(options, { sql }, sql)
     })
 }
 

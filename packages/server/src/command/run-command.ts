@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addClientCommands } from './client-commands.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
+import { addLockCommands } from './lock-commands.ts'
 import { addMigrateCommands } from './migrate-commands.ts'
 import { printFailure } from './output.ts'
 import { addServeCommand } from './serve-command.ts'
@@ -34,6 +35,7 @@ function createProgram(ended: (code: ExitCode) => void): Command {
   addServeCommand(program, ended)
   addClientCommands(program)
   addMigrateCommands(program)
+  addLockCommands(program)
   endByThrowing(program)
   return program
 }

@@ -45,7 +45,13 @@ export class Messages {
     })
   }
 
-  async subscribe(name: string, listener: RedisListener): Promise<RedisSubscription> {
+  async subscribe(name: string, listens: RedisListener): Promise<RedisSubscription> {
+    // One object for each subscription, also when the same one is given twice.
+    const listener: RedisListener = {
+      message: (text) => listens.message(text),
+      lost: () => listens.lost(),
+      restored: () => listens.restored(),
+    }
     if (this.#link.isClosed) throw new RedisCallError('not-sent', 'The connection is closed.')
     const channel = this.#channels.get(name) ?? this.#add(name)
     if (channel.isAcknowledged) channel.listeners.add(listener)
@@ -106,10 +112,11 @@ export class Messages {
     awaiting.timer.cancel()
     if (error === null) {
       channel.listeners.add(awaiting.listener)
-      return awaiting.resolve()
+      awaiting.resolve()
+    } else {
+      this.#dropIfUnused(name, channel)
+      awaiting.reject(error)
     }
-    this.#dropIfUnused(name, channel)
-    awaiting.reject(error)
   }
 
   #lost(cause: Error): void {

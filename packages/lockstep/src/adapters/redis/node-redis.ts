@@ -1,7 +1,7 @@
 import { LockstepError } from '../../errors.ts'
 import type { RedisConnector } from '../../ports/index.ts'
 import { openConnection } from './connection.ts'
-import type { MakeRawRedis, RedisEmitter } from './raw-redis.ts'
+import type { MakeRawRedis } from './raw-redis.ts'
 
 /** The releases of `redis` and `@redis/client` that the suite runs against. */
 export const nodeRedisRange = '>=5.8 <7'
@@ -16,7 +16,9 @@ interface NodeRedisOptions {
   readonly socket?: { readonly path?: string; readonly host?: string; readonly port?: number }
 }
 
-interface NodeRedisClient extends RedisEmitter {
+interface NodeRedisClient {
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
   connect(): Promise<unknown>
   sendCommand(args: readonly string[]): Promise<unknown>
   subscribe(channel: string, listener: (text: string, channel: string) => void): Promise<void>

@@ -20,9 +20,3 @@ export interface RawEvents {
 }
 
 export type MakeRawRedis = (events: RawEvents) => RawRedis
-
-/** What every client package calls the events of a connection. */
-export interface RedisEmitter {
-  // biome-ignore lint/suspicious/noExplicitAny: what a listener is given depends on the event, and the packages type it in different ways.
-  on(event: string, listener: (...values: any[]) => void): unknown
-}

@@ -21,15 +21,16 @@ interface SentCall {
   fail(failure: 'unknown' | 'not-sent'): Promise<void>
 }
 
+async function settled(): Promise<void> {
+  for (let turns = 0; turns < 20; turns += 1) await Promise.resolve()
+}
+
 /** A server that answers when the test says so, and a clock that stands still until the test moves it. */
 function world() {
   const sent: SentCall[] = []
   const timers = new Set<{ atMs: number; fire: () => void }>()
   let nowMs = 0
   let listener: RedisListener | null = null
-  const settled = async (): Promise<void> => {
-    for (let turns = 0; turns < 20; turns += 1) await Promise.resolve()
-  }
   const environment: LockEnvironment = {
     clock: { now: () => nowMs, monotonicMs: () => nowMs },
     timers: {

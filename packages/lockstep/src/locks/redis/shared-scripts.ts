@@ -10,6 +10,8 @@ import { confirmMs, luaQueue, luaTime } from './lua.ts'
  * Output, invariants and concurrency: lua.ts.
  */
 const common = `${luaTime}${luaQueue}
+-- Of holders that have all expired nobody is left to forget the tokens.
+if redis.call('EXISTS', KEYS[1], KEYS[3]) == 0 then redis.call('DEL', KEYS[4]) end
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
   redis.call('ZREM', KEYS[1], member)
   redis.call('HDEL', KEYS[4], member)
@@ -24,7 +26,8 @@ end
 local function hold(member, ms, token)
   redis.call('ZADD', KEYS[1], now + ms, member)
   redis.call('HSET', KEYS[4], member, token)
-  keep(KEYS[1], ms)
+  -- The set outlives its members a little, so that those who wait forget the tokens with them.
+  keep(KEYS[1], ms + ${confirmMs})
   keep(KEYS[4], ms)
   return token
 end

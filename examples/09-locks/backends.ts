@@ -1,0 +1,36 @@
+/** One line for each backend: everything else in this example is the same for all of them. */
+import { etcdLocks } from '@lockstep/etcd'
+import { zookeeperLocks } from '@lockstep/zookeeper'
+import { Redis } from 'ioredis'
+import { memoryLocks, redisLocks, redlock } from 'lockstep/locks'
+import type { OpenLockBackend } from 'lockstep/ports'
+import { ioRedis } from 'lockstep/redis'
+import pg from 'pg'
+
+const memory = memoryLocks()
+const redis = (url: string) => ioRedis(new Redis(url, { lazyConnect: true }))
+
+/** `memory`, or the name of a backend with where it is: `redis=redis://127.0.0.1:6379`. */
+export function backendOf(argument: string): OpenLockBackend {
+  const [name, where = ''] = argument.split(/=(.*)/, 2)
+  switch (name) {
+    case 'memory':
+      return memory
+    case 'redis':
+      return redisLocks(redis(where))
+    case 'redlock':
+      return redlock(where.split(',').map(redis))
+    case 'zookeeper':
+      return zookeeperLocks({ servers: where, sessionTimeoutMs: 10_000 }, { recipe: 'queue' })
+    case 'zookeeper-ephemeral':
+      return zookeeperLocks({ servers: where, sessionTimeoutMs: 10_000 }, { recipe: 'ephemeral' })
+    case 'etcd':
+      return etcdLocks({ endpoints: where })
+    case 'postgres':
+      return postgresLeaseLocks(new pg.Pool({ connectionString: where, allowExitOnIdle: true }))
+    case 'postgres-advisory':
+      return postgresAdvisoryLocks(new pg.Pool({ connectionString: where, allowExitOnIdle: true }))
+    default:
+      throw new Error(`no backend ${argument}`)
+  }
+}

@@ -1,0 +1,49 @@
+import { isLockstepError, LockstepError, messageOf } from '../../errors.ts'
+import type { LockAsk } from '../../ports/index.ts'
+
+/** Nobody knows whether the statement had its effect; without it the server has refused it. */
+export class NoAnswer extends Error {
+  /** It was never given to a connection. */
+  readonly wasSent: boolean
+
+  constructor(message: string, options: { wasSent: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.wasSent = options.wasSent
+  }
+}
+
+/** Passwords, databases, rights, tables of another shape: somebody has to mend them. */
+const hopeless = /^(28|3D|3F|42|0A)/
+
+export function sqlStateOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : ''
+}
+
+/** In the words of the lock contract: configuration for what will not pass by itself, unavailable for everything else. */
+export function toLockError(error: unknown, backend: string): LockstepError {
+  if (isLockstepError(error)) return error
+  const message = `${backend}: ${messageOf(error)}`
+  if (hopeless.test(sqlStateOf(error) || sqlStateOf((error as { cause?: unknown } | null)?.cause)))
+    return new LockstepError('LOCKSTEP_CONFIGURATION', {
+      message,
+      next: 'Check user, password and database, and that the user may create or use the tables of the locks in their schema.',
+      cause: error,
+    })
+  const outcome = error instanceof NoAnswer && error.wasSent ? 'unknown' : 'not-applied'
+  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message, outcome, details: { backend }, cause: error })
+}
+
+export function closedError(backend: string): LockstepError<'LOCKSTEP_LOCK_UNAVAILABLE'> {
+  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
+    message: `${backend}: the locks are closed.`,
+    retriable: false,
+  })
+}
+
+export function unsupported(ask: LockAsk): LockstepError<'LOCKSTEP_LOCK_UNSUPPORTED'> {
+  return new LockstepError('LOCKSTEP_LOCK_UNSUPPORTED', {
+    message: `Locks on PostgreSQL are mutexes, and ${ask.name} is asked for as ${ask.mode.kind}.`,
+    details: { name: ask.name },
+  })
+}
