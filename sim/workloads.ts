@@ -1,5 +1,5 @@
-import { redlock } from 'lockstep/locks'
-import type { OperatorAction } from 'lockstep/ports'
+import { redisLocks, redlock } from 'lockstep/locks'
+import type { OperatorAction, RedisConnector } from 'lockstep/ports'
 import type { Faults } from './faults.ts'
 import type { Settings } from './installation.ts'
 import { runJournal } from './journal-workload.ts'
@@ -208,6 +208,12 @@ export const workloads: readonly Workload[] = [
     ...shortMemory,
     coordinators: 1 + (seed % 2),
     strange: 0,
+  })),
+  locks('redis-locks', 'W9: one holder, hand-over to whoever is next, nobody stranded, on one master', (seed) => ({
+    servers: 1,
+    processes: 2 + (seed % 5),
+    persistence: 'always',
+    locks: ([master]) => redisLocks(master as RedisConnector),
   })),
   locks('redlock', 'W9: no second holder of a majority, tokens grow, a fenced value loses no update', (seed) => ({
     servers: seed % 2 === 0 ? 3 : 5,

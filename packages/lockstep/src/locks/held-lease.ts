@@ -125,7 +125,10 @@ export class HeldLease implements Lease, Kept {
     this.assertHeld()
     if (this.#heldTooLong()) this.#lose(heldTooLong)
     this.assertHeld()
-    const held = await this.#parts.hold.extend(ttlMs)
+    const extending = this.#parts.hold.extend(ttlMs)
+    // A shorter one may be applied without an answer: from its sending on it is all that there is.
+    this.#validity.prove(this.#parts.hold.validUntilMs)
+    const held = await extending
     // Lost or released meanwhile: no answer revives it.
     this.assertHeld()
     if (!held) this.#lose('the backend has given it to somebody else, or forgotten it')

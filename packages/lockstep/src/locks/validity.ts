@@ -15,15 +15,11 @@ export class Validity {
     this.prove(untilMs)
   }
 
-  /** Never moves the end backwards: an answer that comes late proves less than what is known. */
+  /** As the backend's hold says: earlier than before when it was asked for less. */
   prove(untilMs: number): void {
-    if (untilMs <= this.#untilMs) return
+    if (untilMs === this.#untilMs) return
     this.#untilMs = untilMs
     this.#untilWallMs = this.#clock.now() + (untilMs - this.#clock.monotonicMs())
-  }
-
-  get untilMs(): number {
-    return this.#untilMs
   }
 
   remainingMs(): number {

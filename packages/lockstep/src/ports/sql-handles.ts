@@ -21,14 +21,21 @@ export interface PgPoolHandle<Client extends PgPooledClientHandle = PgPooledClie
   readonly totalCount: number
 }
 
+export type PgNotificationListener = (message: {
+  readonly channel: string
+  readonly payload?: string | undefined
+}) => void
+
 /** A connection of such a pool that is kept for long: what it tells while nobody asks is heard. */
 export interface PgKeptClientHandle extends PgPooledClientHandle {
   /** The server's process behind the connection, as it was told at the start; behind a pooler that says nothing. */
   readonly processID?: number | null
-  on(event: 'notification', listener: (message: { channel: string; payload?: string | undefined }) => void): unknown
+  on(event: 'notification', listener: PgNotificationListener): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
-  removeListener(event: 'notification' | 'error' | 'end', listener: (...values: never[]) => void): unknown
+  removeListener(event: 'notification', listener: PgNotificationListener): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'end', listener: () => void): unknown
 }
 
 /** `DatabaseSync` of node:sqlite. */

@@ -40,6 +40,22 @@ export const timeCases: readonly LockCase[] = [
     },
   },
   {
+    name: 'an extension by less ends it earlier, for its holder as well as for others',
+    async run(lab, name) {
+      if (lab.hasSession) return
+      const [a, b] = [await lab.process(), await lab.process()]
+      const lease = await a.locks.acquire(name, { ttl: lab.ttlMs * 10, renew: false })
+      await lease.extend(lab.ttlMs)
+      ok(lease.remaining() <= lab.ttlMs, `${lease.remaining()} ms are left of ${lab.ttlMs}`)
+      const startedMs = performance.now()
+      const next = await b.locks.acquire(name, { wait: lab.ttlMs * 5 })
+      ok(performance.now() - startedMs < lab.ttlMs + 1_500)
+      equal(lease.state, 'lost')
+      await next.release()
+      await nothingLeft(lab, name)
+    },
+  },
+  {
     name: 'a dead holder blocks others no longer than its TTL, and the next one has a larger token',
     async run(lab, name) {
       const [a, b] = [await lab.process(), await lab.process()]

@@ -180,7 +180,8 @@ class AdvisoryLocks implements LockBackend {
       watch(tell) {
         const { state } = session
         stop = session.listen(tell)
-        if (state !== 'held') queueMicrotask(() => tell(state, 'the connection was not proven when it was granted'))
+        if (state === 'held') return
+        void Promise.resolve().then(() => tell(state, 'the connection was not proven when it was granted'))
       },
     }
   }

@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import { isLockstepError, LockstepError } from '../../errors.ts'
 import { type LockAsk, type LockHold, lockKind, type RedisReply, type Timer } from '../../ports/index.ts'
 import type { Abortable } from './aborts.ts'
@@ -141,6 +142,7 @@ export class Contention implements Sleeper, Abortable {
   async #confirm(token: bigint): Promise<Answer | null> {
     this.#grantedToken = null
     const sentAtMs = this.#nowMs
+    if (mutant('M15-not-checked-after-the-wait')) return { token, sentAtMs }
     try {
       const isHeld = await this.#parts.extensions.extend(this.#recipe, this.#member, this.#ask.ttlMs)
       this.#trouble = null
@@ -160,7 +162,7 @@ export class Contention implements Sleeper, Abortable {
       this.#giveUp()
       return true
     }
-    if (!hold.isValid) {
+    if (!hold.isValid && !mutant('W1-no-validity-check')) {
       const late = new Error('The grant came later than the TTL.')
       if (this.#nowMs < this.#untilMs) return false
       this.#end(() => this.#result.reject(toLockError(late, this.#parts.backend)))

@@ -1,3 +1,4 @@
+import type { RedisScript } from '../../ports/index.ts'
 import type { LockScripts } from './lock-scripts.ts'
 import { confirmMs, luaQueue, luaTime, tokenKeptMs } from './lua.ts'
 
@@ -125,4 +126,9 @@ export const mutexScripts: LockScripts = {
   extend: { lua: extend },
   show: { lua: show },
   evict: { lua: evict },
+}
+
+/** A known bug, for proving that the suites catch it: whoever holds it, it is released. */
+export const carelessMutexRelease: RedisScript = {
+  lua: release.replace("redis.call('GET', KEYS[1]) ~= ARGV[1]", 'false'),
 }

@@ -1,4 +1,6 @@
+import { mutant } from '#mutant'
 import type { LockAsk, LockHold, RedisReply } from '../../ports/index.ts'
+import { carelessMutexRelease } from './mutex-scripts.ts'
 import { type RedisLockParts, validityMs } from './parts.ts'
 import { memberOf, type Recipe } from './recipe.ts'
 import { downgradeScript } from './shared-scripts.ts'
@@ -54,7 +56,7 @@ export class RedisHold implements LockHold {
     try {
       const isHeld = await this.#parts.extensions.extend(this.recipe, this.member, ttlMs)
       if (isHeld) {
-        this.#validUntilMs = untilMs
+        this.#validUntilMs = mutant('W4-renewal-from-reply-time') ? this.#nowMs + validityMs(ttlMs) : untilMs
         this.#ttlMs = ttlMs
       }
       return isHeld
@@ -87,7 +89,8 @@ export class RedisHold implements LockHold {
   async #release(): Promise<boolean> {
     const { connection, callTimeoutMs } = this.#parts
     const { scripts, keys } = this.recipe
-    const reply = await connection.script(scripts.release, keys, [this.member], { timeoutMs: callTimeoutMs })
+    const release = mutant('M16-release-without-owner-compare') ? carelessMutexRelease : scripts.release
+    const reply = await connection.script(release, keys, [this.member], { timeoutMs: callTimeoutMs })
     return reply === 1 || this.#mayBeReleased
   }
 

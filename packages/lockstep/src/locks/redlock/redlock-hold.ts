@@ -42,6 +42,8 @@ export class RedlockHold implements LockHold {
     const args = [owner, String(ttlMs)]
     const extension = { script: extendScript, keys: [keys.lock], args, timeoutMs: nodeTimeoutMs }
     const sentMs = nowMs()
+    // A shorter one counts from now on, since it may be applied without an answer.
+    this.validUntilMs = Math.min(this.validUntilMs, sentMs + ttlMs - driftMs(ttlMs))
     const poll = await pollNodes(
       nodes,
       (node, isOpen) => node.vote(extension, isOpen),
