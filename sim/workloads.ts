@@ -211,7 +211,7 @@ export const workloads: readonly Workload[] = [
   })),
   locks('redis-locks', 'W9: one holder, hand-over to whoever is next, nobody stranded, on one master', (seed) => ({
     servers: 1,
-    processes: 2 + (seed % 5),
+    processes: seed % 8 === 1 ? 2 : 6,
     persistence: 'always',
     locks: ([master]) => redisLocks(master as RedisConnector),
   })),

@@ -2,7 +2,7 @@
 import { etcdLocks } from '@lockstep/etcd'
 import { zookeeperLocks } from '@lockstep/zookeeper'
 import { Redis } from 'ioredis'
-import { memoryLocks, redisLocks, redlock } from 'lockstep/locks'
+import { memoryLocks, postgresAdvisoryLocks, postgresLeaseLocks, redisLocks, redlock } from 'lockstep/locks'
 import type { OpenLockBackend } from 'lockstep/ports'
 import { ioRedis } from 'lockstep/redis'
 import pg from 'pg'

@@ -1,7 +1,7 @@
 import { etcdLocks } from '@lockstep/etcd'
 import { zookeeperLocks } from '@lockstep/zookeeper'
 import { LockstepError } from 'lockstep'
-import { postgresLeaseLocks, redisLocks, redlock } from 'lockstep/locks'
+import { postgresAdvisoryLocks, postgresLeaseLocks, redisLocks, redlock } from 'lockstep/locks'
 import type { OpenLockBackend } from 'lockstep/ports'
 
 /** What `--backend` takes, in words. */
@@ -61,7 +61,8 @@ async function postgresBackend(url: string): Promise<NamedBackend> {
   target.searchParams.delete('schema')
   const pool = new pg.Pool({ connectionString: target.href, max: 2 })
   pool.on('error', () => {})
-  const open = postgresLeaseLocks(pool, schema === null ? {} : { schema })
+  const locks = url.startsWith('postgres+advisory:') ? postgresAdvisoryLocks : postgresLeaseLocks
+  const open = locks(pool, schema === null ? {} : { schema })
   return { open, end: () => pool.end() }
 }
 

@@ -1,5 +1,5 @@
 /** Checkers of histories: what real processes saw is compared with what was promised. */
-export type { Operation, Verdict } from './history.ts'
+export { type Operation, type Verdict, worstOf } from './history.ts'
 export {
   checkFence,
   checkFifo,

@@ -169,11 +169,13 @@ class LeaseLocks implements LockBackend {
         return validUntilMs
       },
       extend: async (ttlMs) => {
-        const sentMs = clock.monotonicMs()
+        const untilMs = validUntil(clock.monotonicMs(), ttlMs)
+        // A shorter one counts from now on, since it may be applied without an answer.
+        validUntilMs = Math.min(validUntilMs, untilMs)
         const values = [ask.name, ask.owner, ttlMs]
         const { rows } = await this.#asked(sql.extendStatement(this.#parts.table), values, ttlMs / 3)
         if (rows.length === 0) return false
-        validUntilMs = Math.max(validUntilMs, validUntil(sentMs, ttlMs))
+        validUntilMs = untilMs
         return true
       },
       release: async () => (await this.#asked(this.#release, [ask.name, ask.owner])).rows[0]?.['was_held'] === true,
