@@ -81,3 +81,7 @@ it('05-order-paid-message: the check-back decides what a killed producer could n
   )
   expect(said).toContain('orders 1 and 2 are paid; ann has 20 points')
 })
+
+it('09-locks: one body in memory', () => {
+  expect(run('09-locks/locks.ts')).toMatch(/memory +30 of 30 seats sold once each/)
+})

@@ -23,7 +23,8 @@ export function backendOf(argument: string): OpenLockBackend {
     case 'zookeeper':
       return zookeeperLocks({ servers: where, sessionTimeoutMs: 10_000 }, { recipe: 'queue' })
     case 'zookeeper-ephemeral':
-      return zookeeperLocks({ servers: where, sessionTimeoutMs: 10_000 }, { recipe: 'ephemeral' })
+      // A root of its own: one name cannot be locked by two recipes.
+      return zookeeperLocks({ servers: where, sessionTimeoutMs: 10_000 }, { recipe: 'ephemeral', root: '/ephemeral' })
     case 'etcd':
       return etcdLocks({ endpoints: where })
     case 'postgres':
