@@ -12,7 +12,13 @@ import {
 } from './alerts/index.ts'
 import { remoteCoordination } from './client/index.ts'
 import { Coordinator } from './coordinator/coordinator.ts'
-import { diagnosticsChannel, nodeAsyncContext, nodeEnvironment, thisProcess } from './environment/node.ts'
+import {
+  diagnosticsChannel,
+  nodeAsyncContext,
+  nodeEnvironment,
+  openAbortController,
+  thisProcess,
+} from './environment/node.ts'
 import type { LockstepError } from './errors.ts'
 import { type LockEvent, Locks, logLockEvent, type ObserveLocks } from './locks/index.ts'
 import { type Branch, localBranch } from './participant/index.ts'
@@ -313,6 +319,7 @@ export function createLocks(open: OpenLockBackend, options: LocksOptions = {}): 
     backend: open(lockEnvironment),
     environment: lockEnvironment,
     context: nodeAsyncContext(),
+    closing: openAbortController(),
     holder: { ...thisProcess, label: '' },
     tokenOffset,
     observe(event: LockEvent) {

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash, randomBytes, randomFillSync } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
+import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
 import type { AsyncContext, Environment } from '../ports/index.ts'
 
@@ -48,6 +49,13 @@ export const nodeEnvironment: Environment = {
 export function nodeAsyncContext(): AsyncContext {
   const storage = new AsyncLocalStorage<unknown>()
   return { get: () => storage.getStore(), run: (value, work) => storage.run(value, work) }
+}
+
+/** One that thousands may listen to, without a warning. */
+export function openAbortController(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
 }
 
 /** Who this process is, for people. */

@@ -15,7 +15,7 @@ import {
 } from '../ports/index.ts'
 import type { ObserveLocks } from './events.ts'
 import { giveBack } from './giving-back.ts'
-import { HeldLease, type HeldLeaseParts } from './held-lease.ts'
+import { HeldLease, type LeaseDesk, type Wish } from './held-lease.ts'
 import { Keeper } from './keeper.ts'
 import type { Lease } from './lease.ts'
 import { type Contender, LocalQueues } from './local-queue.ts'
@@ -26,6 +26,8 @@ export interface ContestParts {
   readonly backend: LockBackend
   readonly environment: LockEnvironment
   readonly context: AsyncContext
+  /** Ends every wait when the locks are closed; everybody who waits listens to it. */
+  readonly closing: AbortController
   readonly holder: LockHolder
   readonly tokenOffset: bigint
   readonly observe: ObserveLocks
@@ -34,35 +36,39 @@ export interface ContestParts {
 /** What came of a turn: the caller asks the backend itself, or is given what the one before has asked for. */
 type Turn = { readonly kind: 'enter' } | { readonly kind: 'granted'; readonly next: Promise<LockHold | null> }
 
-/** What is asked for, and by whom. */
-interface Wish {
-  readonly key: string
-  readonly name: string
-  readonly mode: LockMode
-  readonly options: ReadOptions
-}
-
 export class Contest {
   readonly owners: Owners
   readonly #parts: ContestParts
   readonly #queues = new LocalQueues()
   readonly #leases = new Set<HeldLease>()
-  readonly #keeper: Keeper
-  /** Of everybody who waits. One each: a signal that thousands listen to is slow, and Node warns of it. */
-  readonly #waits = new Set<AbortController>()
-  #isClosed = false
+  readonly #desk: LeaseDesk
 
   constructor(parts: ContestParts) {
     this.#parts = parts
     this.owners = new Owners(parts.context)
     const { timers, clock } = parts.environment
-    this.#keeper = new Keeper(timers, () => clock.monotonicMs())
+    const { backend, observe } = parts
+    this.#desk = {
+      // Asked each time: a session backend knows its own only when the session is open.
+      get ttlBounds() {
+        return { minMs: backend.ttlMinMs, maxMs: backend.ttlMaxMs }
+      },
+      clock,
+      timers,
+      keeper: new Keeper(timers, () => clock.monotonicMs()),
+      observe,
+      tokenOf: (hold) => this.#tokenOf(hold),
+      giveBack: (lease) => this.#release(lease),
+      lost: (lease) => this.#lose(lease),
+      downgrade: (lease) => this.#downgrade(lease),
+      runAsOwner: (lease, work) => this.owners.run(lease, work),
+    }
   }
 
   /** Null when the wait is over and somebody else holds it. */
   async contend(name: string, mode: LockMode, options: ReadOptions): Promise<Lease | null> {
     options.signal?.throwIfAborted()
-    if (this.#isClosed) throw closed()
+    this.#parts.closing.signal.throwIfAborted()
     const { observe } = this.#parts
     const startedMs = this.#nowMs
     const wish: Wish = { key: queueKey(mode, name), name, mode, options }
@@ -80,32 +86,26 @@ export class Contest {
 
   /** Ends every wait, and gives back every lease. */
   async close(): Promise<void> {
-    this.#isClosed = true
-    for (const wait of this.#waits) wait.abort(closed())
+    this.#parts.closing.abort(closed())
     await Promise.all([...this.#leases].map((lease) => lease.release()))
   }
 
   async #hold({ key, name, mode, options }: Wish, startedMs: number): Promise<LockHold | null> {
-    const { random } = this.#parts.environment
-    const wait = new AbortController()
+    const { closing, environment, holder } = this.#parts
+    const { signal } = closing
     const ask: LockAsk = {
       name,
       mode,
       ttlMs: options.ttlMs,
       waitMs: options.waitMs,
-      signal: options.signal === undefined ? wait.signal : AbortSignal.any([options.signal, wait.signal]),
-      owner: random.hex(20, 'lock owner'),
-      holder: { ...this.#parts.holder, label: options.label },
+      signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]),
+      owner: environment.random.hex(20, 'lock owner'),
+      holder: { ...holder, label: options.label },
     }
-    this.#waits.add(wait)
-    try {
-      const turn = await this.#turn(key, ask)
-      if (turn === null) return null
-      const spentMs = this.#nowMs - startedMs
-      return await this.#atBackend(key, turn, { ...ask, waitMs: Math.max(0, options.waitMs - spentMs) })
-    } finally {
-      this.#waits.delete(wait)
-    }
+    const turn = await this.#turn(key, ask)
+    if (turn === null) return null
+    const spentMs = this.#nowMs - startedMs
+    return this.#atBackend(key, turn, { ...ask, waitMs: Math.max(0, options.waitMs - spentMs) })
   }
 
   #turn(key: string, ask: LockAsk): Promise<Turn | null> | Turn {
@@ -158,22 +158,7 @@ export class Contest {
   }
 
   #lease(wish: Wish, hold: LockHold): Lease {
-    const { backend, environment, observe } = this.#parts
-    const parts: HeldLeaseParts = {
-      ...wish,
-      hold,
-      ttlBounds: { minMs: backend.ttlMinMs, maxMs: backend.ttlMaxMs },
-      tokenOf: (granted) => this.#tokenOf(granted),
-      clock: environment.clock,
-      timers: environment.timers,
-      keeper: this.#keeper,
-      observe,
-      giveBack: () => this.#release(lease, wish, hold),
-      onLost: () => this.#lose(lease, wish, hold),
-      downgrade: () => this.#downgrade(lease, wish, hold),
-      runAsOwner: (owned, work) => this.owners.run(owned, work),
-    }
-    const lease: HeldLease = new HeldLease(parts)
+    const lease = new HeldLease(wish, hold, this.#desk)
     this.#leases.add(lease)
     return lease
   }
@@ -185,7 +170,9 @@ export class Contest {
   }
 
   /** Where the backend can, giving back and asking for the next waiter of this process are one request. */
-  async #release(lease: HeldLease, { key, mode }: Wish, hold: LockHold): Promise<boolean> {
+  async #release(lease: HeldLease): Promise<boolean> {
+    const { wish, hold } = lease
+    const { key, mode } = wish
     this.#leases.delete(lease)
     if (!keepsTurn(mode)) return this.#giveBack(hold, () => {})
     const next = this.#queues.next(key)
@@ -215,13 +202,14 @@ export class Contest {
   }
 
   /** Its time is over for everybody else as well; what may be left of it is taken away. */
-  #lose(lease: HeldLease, { key, mode }: Wish, hold: LockHold): void {
+  #lose(lease: HeldLease): void {
     this.#leases.delete(lease)
-    void giveBack(hold, this.#parts.environment)
-    if (keepsTurn(mode)) this.#passOn(key)
+    void giveBack(lease.hold, this.#parts.environment)
+    if (keepsTurn(lease.wish.mode)) this.#passOn(lease.wish.key)
   }
 
-  async #downgrade(lease: HeldLease, wish: Wish, hold: LockHold): Promise<Lease | null> {
+  async #downgrade(lease: HeldLease): Promise<Lease | null> {
+    const { wish, hold } = lease
     if (hold.downgrade === undefined) throw cannotDowngrade(this.#parts.backend.name)
     const reader = await hold.downgrade()
     if (reader === null) return null

@@ -25,24 +25,29 @@ import {
 import type { ReadOptions } from './options.ts'
 import { Validity } from './validity.ts'
 
-export interface HeldLeaseParts {
+/** What was asked for. `key` is its queue in this process. */
+export interface Wish {
+  readonly key: string
   readonly name: string
   readonly mode: LockMode
-  readonly hold: LockHold
-  readonly options: Pick<ReadOptions, 'renews' | 'maxHoldMs'>
+  readonly options: Pick<ReadOptions, 'ttlMs' | 'waitMs' | 'signal' | 'renews' | 'maxHoldMs' | 'label'>
+}
+
+/** What every lease of one `Locks` works with, and whom it tells. */
+export interface LeaseDesk {
   readonly ttlBounds: { readonly minMs: number; readonly maxMs: number }
-  /** The token as the user sees it, or why there is none. */
-  readonly tokenOf: (hold: LockHold) => bigint
   readonly clock: Clock
   readonly timers: Timers
   readonly keeper: Keeper
   readonly observe: ObserveLocks
-  /** Gives the name back; called once. */
-  readonly giveBack: () => Promise<boolean>
+  /** The token as the user sees it. Throws where there is none. */
+  readonly tokenOf: (hold: LockHold) => bigint
+  /** Gives the name back; called once for a lease. */
+  readonly giveBack: (lease: HeldLease) => Promise<boolean>
   /** It is lost: nobody gives it back any more. */
-  readonly onLost: () => void
+  readonly lost: (lease: HeldLease) => void
   /** Null when it was not held any more. */
-  readonly downgrade: () => Promise<Lease | null>
+  readonly downgrade: (lease: HeldLease) => Promise<Lease | null>
   readonly runAsOwner: <Result>(lease: Lease, work: () => Result) => Result
 }
 
@@ -51,7 +56,9 @@ const marginMinMs = 20
 const renewalRetryMinMs = 10
 
 export class HeldLease implements Lease, Kept {
-  readonly #parts: HeldLeaseParts
+  readonly wish: Wish
+  readonly hold: LockHold
+  readonly #desk: LeaseDesk
   readonly #validity: Validity
   readonly #heldSinceMs: number
   #state: LeaseState = 'held'
@@ -65,33 +72,35 @@ export class HeldLease implements Lease, Kept {
   #lagMs = 0
   #tries = 0
 
-  constructor(parts: HeldLeaseParts) {
-    this.#parts = parts
+  constructor(wish: Wish, hold: LockHold, desk: LeaseDesk) {
+    this.wish = wish
+    this.hold = hold
+    this.#desk = desk
     this.#heldSinceMs = this.#nowMs
-    this.#validity = new Validity(parts.clock, parts.hold.validUntilMs)
-    parts.hold.watch((state, why) => this.#sessionChanged(state, why))
-    if (parts.options.renews) this.#planRenewal()
+    this.#validity = new Validity(desk.clock, hold.validUntilMs)
+    hold.watch((state, why) => this.#sessionChanged(state, why))
+    if (wish.options.renews) this.#planRenewal()
     else this.#armExpiry()
   }
 
   get name(): string {
-    return this.#parts.name
+    return this.wish.name
   }
 
   get mode(): LockMode['kind'] {
-    return this.#parts.mode.kind
+    return this.wish.mode.kind
   }
 
   get exclusive(): boolean {
-    return isExclusive(this.#parts.mode)
+    return isExclusive(this.wish.mode)
   }
 
   get ttlMs(): number {
-    return this.#parts.hold.ttlMs
+    return this.hold.ttlMs
   }
 
   get fencingToken(): bigint {
-    return this.#parts.tokenOf(this.#parts.hold)
+    return this.#desk.tokenOf(this.hold)
   }
 
   get state(): LeaseState {
@@ -121,13 +130,13 @@ export class HeldLease implements Lease, Kept {
   }
 
   async extend(ttl: Duration = this.ttlMs): Promise<void> {
-    const ttlMs = ttl === this.ttlMs ? ttl : durationMs(ttl, 'ttl', this.#parts.ttlBounds)
+    const ttlMs = ttl === this.ttlMs ? ttl : durationMs(ttl, 'ttl', this.#desk.ttlBounds)
     this.assertHeld()
     if (this.#heldTooLong()) this.#lose(heldTooLong)
     this.assertHeld()
-    const extending = this.#parts.hold.extend(ttlMs)
+    const extending = this.hold.extend(ttlMs)
     // A shorter one may be applied without an answer: from its sending on it is all that there is.
-    this.#validity.prove(this.#parts.hold.validUntilMs)
+    this.#validity.prove(this.hold.validUntilMs)
     const held = await extending
     // Lost or released meanwhile: no answer revives it.
     this.assertHeld()
@@ -144,7 +153,7 @@ export class HeldLease implements Lease, Kept {
   async downgrade(): Promise<Lease> {
     if (this.mode !== 'write') throw cannotDowngrade(this.name, this.mode)
     this.assertHeld()
-    const reader = await this.#parts.downgrade()
+    const reader = await this.#desk.downgrade(this)
     if (reader === null) this.#lose('the backend has given it to somebody else, or forgotten it')
     this.assertHeld()
     this.#end('released')
@@ -154,7 +163,7 @@ export class HeldLease implements Lease, Kept {
 
   run<Result>(work: () => Result): Result {
     this.assertHeld()
-    return this.#parts.runAsOwner(this, work)
+    return this.#desk.runAsOwner(this, work)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,7 +186,7 @@ export class HeldLease implements Lease, Kept {
     this.#tries += 1
     try {
       await this.extend()
-      this.#parts.observe({ ...this.#about, kind: 'renewed', marginMs: this.remaining(), tries: this.#tries })
+      this.#desk.observe({ ...this.#about, kind: 'renewed', marginMs: this.remaining(), tries: this.#tries })
       this.#tries = 0
       if (this.#isOpen) this.#planRenewal()
     } catch (error) {
@@ -194,11 +203,11 @@ export class HeldLease implements Lease, Kept {
     this.#end('released')
     const heldMs = this.#nowMs - this.#heldSinceMs
     try {
-      const wasHeld = await this.#parts.giveBack()
-      this.#parts.observe({ ...this.#about, kind: 'released', heldMs })
+      const wasHeld = await this.#desk.giveBack(this)
+      this.#desk.observe({ ...this.#about, kind: 'released', heldMs })
       return { released: wasHeld, wasHeld: wasHeld && wasValid }
     } catch (error) {
-      this.#parts.observe({ ...this.#about, kind: 'release-unconfirmed', heldMs, error })
+      this.#desk.observe({ ...this.#about, kind: 'release-unconfirmed', heldMs, error })
       return { released: false, wasHeld: 'unknown' }
     }
   }
@@ -212,23 +221,23 @@ export class HeldLease implements Lease, Kept {
   }
 
   get #nowMs(): number {
-    return this.#parts.clock.monotonicMs()
+    return this.#desk.clock.monotonicMs()
   }
 
   #heldTooLong(): boolean {
-    return this.#nowMs - this.#heldSinceMs >= this.#parts.options.maxHoldMs
+    return this.#nowMs - this.#heldSinceMs >= this.wish.options.maxHoldMs
   }
 
   #prove(): void {
-    this.#validity.prove(this.#parts.hold.validUntilMs)
+    this.#validity.prove(this.hold.validUntilMs)
     this.#state = 'held'
-    if (this.#parts.options.renews) this.#cancelExpiry()
+    if (this.wish.options.renews) this.#cancelExpiry()
     else this.#armExpiry()
   }
 
   /** A third of the TTL, so that two more tries fit before the end. Those that are due at about the same time go together. */
   #planRenewal(): void {
-    const overMs = this.#heldSinceMs + this.#parts.options.maxHoldMs
+    const overMs = this.#heldSinceMs + this.wish.options.maxHoldMs
     const nextMs = this.#nowMs + this.ttlMs / 3
     if (overMs <= nextMs) this.#planAt(overMs, 0)
     else this.#planAt(nextMs, this.ttlMs / 60)
@@ -236,11 +245,11 @@ export class HeldLease implements Lease, Kept {
 
   #planAt(atMs: number, earlyMs: number): void {
     this.#forgetRenewal()
-    this.#moment = this.#parts.keeper.plan(this, atMs, Math.floor(earlyMs))
+    this.#moment = this.#desk.keeper.plan(this, atMs, Math.floor(earlyMs))
   }
 
   #forgetRenewal(): void {
-    if (this.#moment !== null) this.#parts.keeper.forget(this, this.#moment)
+    if (this.#moment !== null) this.#desk.keeper.forget(this, this.#moment)
     this.#moment = null
   }
 
@@ -249,9 +258,9 @@ export class HeldLease implements Lease, Kept {
     this.#expiry?.cancel()
     const marginMs = Math.min(Math.max(marginMinMs, this.#lagMs), this.ttlMs / 4)
     const endsMs = this.#validity.remainingMs() - marginMs
-    const overMs = this.#heldSinceMs + this.#parts.options.maxHoldMs - this.#nowMs
+    const overMs = this.#heldSinceMs + this.wish.options.maxHoldMs - this.#nowMs
     const why = overMs < endsMs ? heldTooLong : 'it was not renewed in time'
-    this.#expiry = this.#parts.timers.after(Math.max(0, Math.min(endsMs, overMs)), () => this.#lose(why))
+    this.#expiry = this.#desk.timers.after(Math.max(0, Math.min(endsMs, overMs)), () => this.#lose(why))
   }
 
   #cancelExpiry(): void {
@@ -273,10 +282,10 @@ export class HeldLease implements Lease, Kept {
     if (!this.#isOpen) return
     this.#end('lost')
     this.#lostError = lostError(this.name, why)
-    this.#parts.observe({ ...this.#about, kind: 'lost', heldMs: this.#nowMs - this.#heldSinceMs, why })
+    this.#desk.observe({ ...this.#about, kind: 'lost', heldMs: this.#nowMs - this.#heldSinceMs, why })
     this.#lost?.resolve(this.#lostError)
     this.#abort?.abort(this.#lostError)
-    this.#parts.onLost()
+    this.#desk.lost(this)
   }
 
   #end(state: 'lost' | 'released'): void {
