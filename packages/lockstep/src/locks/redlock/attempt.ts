@@ -1,11 +1,11 @@
 import { mutant } from '#mutant'
 import type { LockAsk } from '../../ports/index.ts'
-import { largestToken } from './largest-token.ts'
 import { pollNodes } from './poll.ts'
 import { driftMs, type Grant } from './redlock-hold.ts'
 import { ownerText, type RedlockKeys } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
-import { acquireScript, carelessWriteBackScript, releaseScript, writeBackScript } from './scripts.ts'
+import { acquireScript, releaseScript } from './scripts.ts'
+import { tokenOfMajority, writeBack } from './token-rule.ts'
 
 /** What came of an attempt. What is known of the others grows until `finished`: it is settled before all have answered. */
 export interface Attempted {
@@ -90,14 +90,10 @@ async function tokenOf(
   { nodes, keys, nodeTimeoutMs }: AttemptParts,
 ): Promise<bigint | null> {
   if (counters.length === 0) return null
-  const token = largestToken(counters)
-  const quorum = Math.floor(nodes.length / 2) + 1
-  // A majority that has reported exactly this token has stored it already.
-  if (counters.filter((counter) => counter === token).length >= quorum) return token
-  if (mutant('W2-no-write-back')) return token
+  const { token, isStored } = tokenOfMajority(counters, Math.floor(nodes.length / 2) + 1)
+  if (isStored) return token
   const args = [owner, String(token), String(ttlMs)]
-  const script = mutant('W3-write-back-without-counter-test') ? carelessWriteBackScript : writeBackScript
-  const question = { script, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
+  const question = { script: writeBack(), keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
   const poll = await pollNodes(
     nodes,
     (node, isOpen) => node.vote(question, isOpen),
