@@ -10,7 +10,7 @@ import {
 import { createLocks } from 'lockstep'
 import type { Locks } from 'lockstep/locks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { backendNamed, type NamedBackend } from '../src/command/lock-backends.ts'
+import { backendNamed, type NamedBackend } from '../src/locks/compose.ts'
 import { commandHere } from './command-here.ts'
 
 const urls: Readonly<Record<string, (servers: LockServers) => string>> = {

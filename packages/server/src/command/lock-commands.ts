@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { createLocks, LockstepError } from 'lockstep'
 import type { Locks } from 'lockstep/locks'
 import type { LockInfo } from 'lockstep/ports'
-import { backendForms, backendNamed } from './lock-backends.ts'
+import { backendForms, backendNamed } from '../locks/compose.ts'
 import { print } from './output.ts'
 import { ageOf, textTable } from './text-table.ts'
 

@@ -1,3 +1,4 @@
+/** Where the lock backends meet that a command line can name. */
 import { etcdLocks } from '@lockstep/etcd'
 import { zookeeperLocks } from '@lockstep/zookeeper'
 import { LockstepError } from 'lockstep'
