@@ -53,10 +53,12 @@ export const mutexCases: readonly LockCase[] = [
       const lease = await first?.locks.acquire(name)
       const order: number[] = []
       const waiting: Promise<unknown>[] = []
+      // Connections are made before, so that none is in the way of the order.
+      for (const { locks } of others) equal(await locks.tryAcquire(name), null)
       for (const [index, { locks }] of others.entries()) {
         waiting.push(locks.withLock(name, () => order.push(index), { wait: '20s' }))
         // Whoever comes later asks later: each is in its queue before the next one asks.
-        await pause(80)
+        await pause(150)
       }
       await lease?.release()
       await Promise.all(waiting)
