@@ -4,7 +4,7 @@ import { createLocks } from '../../src/index.ts'
 import { redisLocks } from '../../src/locks/index.ts'
 import { lockKeys, proxied, type RedisPackage } from './redis-clients.ts'
 
-const ttlMs = 600
+const ttlMs = 1_200
 
 /** One master. */
 export function redisHarness(client: RedisPackage): LockHarness {

@@ -4,7 +4,7 @@ import { createLocks } from '../../src/index.ts'
 import { redlock } from '../../src/locks/index.ts'
 import { lockKeys, proxied, type RedisPackage } from './redis-clients.ts'
 
-const ttlMs = 600
+const ttlMs = 1_200
 // Far above what a busy machine needs: the suite is about what is granted, not about how fast a node answers.
 const nodeTimeout = 250
 

@@ -47,7 +47,7 @@ export const timeCases: readonly LockCase[] = [
       ok(lease.remaining() <= lab.ttlMs, `${lease.remaining()} ms are left of ${lab.ttlMs}`)
       const startedMs = performance.now()
       const next = await b.locks.acquire(name, { wait: lab.ttlMs * 5 })
-      ok(performance.now() - startedMs < lab.ttlMs + 1_500)
+      ok(performance.now() - startedMs < lab.ttlMs + 4_000)
       equal(lease.state, 'lost')
       await next.release()
       await nothingLeft(lab, name)
@@ -64,7 +64,7 @@ export const timeCases: readonly LockCase[] = [
       await a.crash()
       const next = await waiting
       const tookMs = performance.now() - startedMs
-      ok(tookMs < lab.freedAfterMs + 1_500, `took ${tookMs} ms`)
+      ok(tookMs < lab.freedAfterMs + 4_000, `took ${tookMs} ms`)
       ok(next.fencingToken > lease.fencingToken)
       await next.release()
       await nothingLeft(lab, name)
@@ -107,7 +107,7 @@ export const timeCases: readonly LockCase[] = [
       const tokens: bigint[] = []
       for (let round = 0; round < 4; round++) {
         const { locks } = await lab.process()
-        const lease = await locks.acquire(name, { wait: 2_000 })
+        const lease = await locks.acquire(name, { wait: 10_000 })
         tokens.push(lease.fencingToken)
         await locks.close()
       }
@@ -132,11 +132,11 @@ export const timeCases: readonly LockCase[] = [
       }
       const startedMs = performance.now()
       await (await a.locks.acquire(name, { wait: '10s' })).release()
-      ok(performance.now() - startedMs < lab.freedAfterMs + 1_500)
+      ok(performance.now() - startedMs < lab.freedAfterMs + 4_000)
       await eventually(
         'nothing is left',
         async () => (await lab.leftovers(name)).length === 0,
-        lab.freedAfterMs + 2_000,
+        lab.freedAfterMs + 5_000,
       )
     },
   },

@@ -34,7 +34,7 @@ export async function nothingLeft(lab: LockLab, name: string): Promise<void> {
     left = await lab.leftovers(name)
     return left.length === 0
   }
-  const deadlineMs = performance.now() + lab.freedAfterMs + 2_000
+  const deadlineMs = performance.now() + lab.freedAfterMs + 5_000
   while (!(await isClean())) {
     ok(performance.now() < deadlineMs, `left behind: ${left.join(', ')}`)
     await pause(20)

@@ -21,7 +21,7 @@ interface Kind {
   open(pool: LockPool): OpenLockBackend
 }
 
-const leaseTtlMs = 600
+const leaseTtlMs = 1_200
 const sessionTtlMs = 1_500
 
 const kinds: readonly Kind[] = [
