@@ -1,4 +1,6 @@
 /** The contract of a lock, on the backend in memory and under a virtual clock. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { isLockstepError, LockstepError } from '../../src/errors.ts'
 import { createLocks } from '../../src/index.ts'
@@ -99,7 +101,7 @@ describe('a lease', () => {
     expect(() => lease.assertHeld()).toThrow('lost')
     expect(await lease.release()).toEqual({ released: false, wasHeld: false })
   })
-  it('is lost after maxHold, whatever the backend says', async () => {
+  it('RedLock.net #68: is lost after maxHold, whatever the backend says', async () => {
     const lease = await locks.acquire('sku', { ttl: '1s', maxHold: '5s' })
     await time.advance(6_000)
     expect(lease.state).toBe('lost')
@@ -115,6 +117,27 @@ describe('a lease', () => {
     const lease = await locks.acquire('sku')
     expect([await lease.release(), await lease.release()]).toEqual(Array(2).fill({ released: true, wasHeld: true }))
     expect(() => lease.assertHeld()).toThrowError(expect.objectContaining({ code: 'LOCKSTEP_LOCK_NOT_OWNER' }))
+  })
+  it('node-redlock #131: an expired lease stands in front of neither the result nor the error of the work', async () => {
+    const outlived = async (result: () => number): Promise<number> => {
+      await time.advance(2_000)
+      return result()
+    }
+    const options = { ttl: '1s', renew: false } as const
+    expect(await locks.withLock('sku', () => outlived(() => 7), options)).toBe(7)
+    const own = new Error('mine')
+    const failing = () =>
+      outlived(() => {
+        throw own
+      })
+    await expect(locks.withLock('sku', failing, options)).rejects.toBe(own)
+  })
+  it('node-redlock #169: has its whole TTL after a long wait', async () => {
+    const first = await others.acquire('sku', { ttl: '1m' })
+    const waiting = locks.acquire('sku', { ttl: '1s', wait: '1m' })
+    await time.advance(30_000)
+    await first.release()
+    expect((await within(1_000, waiting)).remaining()).toBeGreaterThan(900)
   })
   it('withLock gives the result, or what was thrown, unchanged', async () => {
     const own = new Error('mine')
@@ -163,6 +186,17 @@ describe('a backend that is away', () => {
     await time.advance(200)
     expect(lease.state).toBe('held')
   })
+  it('Redisson #5698: renews through a backend that is away again and again, for a hundred times its TTL', async () => {
+    const state = { away: false }
+    const lease = await open(state)
+    for (let spentMs = 0; spentMs < 100_000; spentMs += 1_000) {
+      state.away = true
+      await time.advance(400)
+      state.away = false
+      await time.advance(600)
+    }
+    expect([lease.state, await lease.release()]).toEqual(['held', { released: true, wasHeld: true }])
+  })
   it('at release is asked on until the TTL has passed, and nobody waits for it', async () => {
     const state = { away: false }
     const lease = await open(state)
@@ -190,7 +224,7 @@ describe('what is asked for', () => {
 })
 
 describe('clocks and stalls', () => {
-  it('a process that stood still beyond its lease loses it at wake-up, and sends no extension', async () => {
+  it('Redisson #2665, #2807: a process that stood still beyond its lease loses it at wake-up, and sends no extension', async () => {
     let extensions = 0
     const counting: LockBackend = {
       ...backend,
@@ -242,7 +276,7 @@ describe('clocks and stalls', () => {
     await Promise.all(leases.map((lease) => lease.release()))
     expect(process.timers()).toBe(0)
   })
-  it('node-redlock: no timer is left after a release, a loss or a wait that ended', async () => {
+  it('Redisson #1626, node-redlock PR #369: no timer is left after a release, a loss or a wait that ended', async () => {
     const process = time.process()
     const own = createLocks(() => backend, { environment: process.environment })
     await (await own.acquire('sku')).release()
@@ -252,6 +286,22 @@ describe('clocks and stalls', () => {
     await time.advance(1_500)
     expect([lost.state, process.timers()]).toEqual(['lost', 0])
     await held.release()
+  })
+})
+
+describe('memory', () => {
+  it('node-redlock PR #312: a hundred thousand tries leave nothing behind', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const lease = await others.acquire('sku')
+    const tries = async (count: number): Promise<number> => {
+      for (let at = 0; at < count; at++) await locks.tryAcquire('sku')
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const before = await tries(10_000)
+    expect(((await tries(100_000)) - before) / 2 ** 20).toBeLessThan(4)
+    await lease.release()
   })
 })
 

@@ -162,7 +162,7 @@ export const sharingCases: readonly LockCase[] = [
     },
   },
   {
-    name: 'one leads at a time, its death passes the office on, and the observers see it',
+    name: 'etcd, “electing more than one leader”: one leads at a time, its death passes the office on, and the observers see it',
     requires: 'sharing',
     async run(lab, name) {
       const [a, b] = [await lab.process(), await lab.process()]

@@ -25,7 +25,7 @@ type Answer = Grant | { readonly leftMs: number }
  *
  *   asking     a request is on its way. Moves: granted → held; refused with more to wait → sleeping; neither → over.
  *   sleeping   queued at the server. Moves: a grant comes as a message → confirming; a poke or the poll → asking.
- *   confirming the grant is extended, which says that we live. Moves: it was still ours → held; not any more → asking.
+ *   confirming it is asked for, which says that we live. Moves: it was still ours → held; not any more → sleeping.
  *   held       final: the caller has it.
  *   over       final: the wait, the signal, trouble or `close` has ended it, and whatever the server has of it is given up.
  *
@@ -139,19 +139,14 @@ export class Contention implements Sleeper, Abortable {
     }
   }
 
+  /**
+   * Asked for, which answers what it already has, and not only extended: the message may be of an earlier grant, which ran out and was passed
+   * on, while a later one is ours. Only the server knows its token.
+   */
   async #confirm(token: bigint): Promise<Answer | null> {
     this.#grantedToken = null
-    const sentAtMs = this.#nowMs
-    if (mutant('M15-not-checked-after-the-wait')) return { token, sentAtMs }
-    try {
-      const isHeld = await this.#parts.extensions.extend(this.#recipe, this.#member, this.#ask.ttlMs)
-      this.#trouble = null
-      // Not any more: it was passed on, and we stand at the end of the queue.
-      return isHeld ? { token, sentAtMs } : await this.#acquire()
-    } catch (error) {
-      this.#inTrouble(error)
-      return null
-    }
+    if (mutant('M15-not-checked-after-the-wait')) return { token, sentAtMs: this.#nowMs }
+    return this.#acquire()
   }
 
   /** True when it is over: it is held, or was ended. An answer later than its own TTL is no lease, and is asked for again. */

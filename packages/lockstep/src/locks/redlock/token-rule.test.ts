@@ -8,7 +8,7 @@ describe('the token is the largest counter, and is written back unless a majorit
     [[7n, 7n, 6n], 2, 7n, true],
     [[6n, 6n, 7n], 2, 7n, false],
     [[9n, 9n, 8n], 3, 9n, false],
-  ])('%j with a quorum of %i: %i, stored: %s', (counters, quorum, token, isStored) => {
+  ])('%o with a quorum of %i: %i, stored: %s', (counters, quorum, token, isStored) => {
     expect(tokenOfMajority(counters, quorum)).toEqual({ token, isStored })
   })
 })
