@@ -6,11 +6,20 @@
  *   npm run crash -- --kills 100 [--pattern saga|tcc|message|mixed|all] [--store sqlite|postgres] [--seed 7]
  *
  * `mixed` makes the transfers by all patterns at once, `all` by one after the other.
+ *
+ *   npm run crash -- --locks redis|redlock|zookeeper|zookeeper-ephemeral|etcd|postgres|postgres-advisory|all
+ *     [--seconds 60] [--kills 40] [--seed 7] [--lossy] [--smoke]
+ *
+ * Leases of real processes instead of transfers, judged by what their holders saw. `--kills` is a bound of all strikes. `--lossy` is a
+ * Redis that forgets what it has answered: who holds is then only looked at, and the fence must hold. `--smoke`: short leases, single
+ * servers, two backends at a time.
  */
 import { postgresAvailable, startPostgres } from '@lockstep/testkit'
 import { patterns } from '../examples/bank/transfer.ts'
 import { numberOption, oneOf, readOptions } from '../tools/program-options.ts'
 import { fight } from './fight.ts'
+import { backendNames } from './locks/backends.ts'
+import { crashLocks, smokeBackends } from './locks/main.ts'
 import { smoke } from './plan.ts'
 
 const program = 'npm run crash'
@@ -20,7 +29,11 @@ const values = readOptions(program, {
   store: { type: 'string' },
   seed: { type: 'string', default: '1' },
   smoke: { type: 'boolean', default: false },
+  locks: { type: 'string' },
+  seconds: { type: 'string' },
+  lossy: { type: 'boolean', default: false },
 })
+if (values.locks !== undefined) process.exit(await crashLocks(locksRun(values.locks)))
 const bothStores = ['sqlite', 'postgres'] as const
 
 const kills = numberOption(program, 'kills', values.kills ?? (values.smoke ? String(smoke.strikes) : '100'), 1, 100_000)
@@ -56,3 +69,18 @@ console.log(
 )
 console.log(`${results.length - broken.length} passed, ${broken.length} failed`)
 process.exit(broken.length === 0 && results.length > 0 ? (process.exitCode ?? 0) : 1)
+
+/** With a bound of strikes and none of time, the strikes decide. */
+function locksRun(text: string) {
+  const locks = oneOf(program, 'locks', text, [...backendNames, 'all'])
+  const { smoke: isShort, lossy, kills: strikes } = values
+  const secondsUnlessGiven = isShort ? '8' : strikes === undefined ? '60' : '3600'
+  return {
+    backends: locks !== 'all' ? [locks] : lossy ? (['redis'] as const) : isShort ? smokeBackends : backendNames,
+    seconds: numberOption(program, 'seconds', values.seconds ?? secondsUnlessGiven, 5, 86_400),
+    strikesMax: numberOption(program, 'kills', strikes ?? '100000', 1, 100_000),
+    seed: numberOption(program, 'seed', values.seed, 0, 2 ** 32),
+    isShort,
+    lossy,
+  }
+}

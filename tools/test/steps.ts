@@ -39,6 +39,7 @@ export const steps: readonly Step[] = [
   program('mutants', 'sim/mutants.ts', ['--smoke'], minuteMs),
   program('explorer', 'explore/main.ts', ['--smoke'], 2 * minuteMs),
   program('crash smoke', 'crash/main.ts', ['--smoke'], 4 * minuteMs),
+  program('crash smoke of locks', 'crash/main.ts', ['--locks', 'all', '--smoke'], 3 * minuteMs),
 ]
 
 export function isMissing(step: Step): boolean {
