@@ -90,26 +90,36 @@ describe('first come, first served', () => {
   const early = held('a', { askedMs: 0, grantedMs: 2_000, endMs: 2_001 })
   const overtaker = held('b', { askedMs: 500, grantedMs: 1_000, endMs: 1_001 })
   const always = () => true
+  const before = ['a', 'b'].flatMap((process) =>
+    [-9_000, -8_000].map((grantedMs) => held(process, { grantedMs, endMs: grantedMs + 1 })),
+  )
   it('who was overtaken in peace shows it', () => {
-    expect(checkOrder([early, overtaker], { disturbances: [], alone: always }).valid).toBe(false)
+    expect(checkOrder([...before, early, overtaker], { disturbances: [], alone: always }).valid).toBe(false)
   })
 
   it('who was disturbed meanwhile, or shortly before, shows nothing', () => {
     for (const worker of ['a', null])
       expect(
-        checkOrder([early, overtaker], { disturbances: [{ worker, fromMs: -900, toMs: -800 }], alone: always }).valid,
+        checkOrder([...before, early, overtaker], {
+          disturbances: [{ worker, fromMs: -900, toMs: -800 }],
+          alone: always,
+        }).valid,
       ).toBe('unknown')
   })
 
   it('who had a queue of its own in front shows nothing', () => {
-    expect(checkOrder([early, overtaker], { disturbances: [], alone: (process) => process === 'b' }).valid).toBe(
-      'unknown',
-    )
+    expect(
+      checkOrder([...before, early, overtaker], { disturbances: [], alone: (process) => process === 'b' }).valid,
+    ).toBe('unknown')
+  })
+
+  it('who still had to connect shows nothing', () => {
+    expect(checkOrder([early, overtaker], { disturbances: [], alone: always }).valid).toBe('unknown')
   })
 
   it('a history in which nobody waited behind somebody is unknown', () => {
     const next = held('b', { askedMs: 3_000, grantedMs: 3_001, endMs: 3_002 })
-    expect(checkOrder([early, next], { disturbances: [], alone: always }).valid).toBe('unknown')
+    expect(checkOrder([...before, early, next], { disturbances: [], alone: always }).valid).toBe('unknown')
   })
 })
 

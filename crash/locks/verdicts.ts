@@ -48,6 +48,8 @@ export interface Judged {
 
 /** Who has asked stands in the queue by then, also when the machine is busy. */
 const settledMs = 200
+/** By which a process has all its connections. */
+const firstGrants = 2
 /** A client that was cut off, or whose server was away, takes so long to be back. */
 const afterMs = 3_000
 
@@ -136,18 +138,26 @@ function alone(held: readonly Held[]): Verdict {
   return { valid: true, checked: held.length }
 }
 
-/** Only those are compared who were left in peace while they waited. */
+/** Only those are compared who were left in peace while they waited, by a process whose connections stood by then. */
 export function checkOrder(
   mutexes: readonly Held[],
   { disturbances, alone: isAlone }: Pick<Evidence, 'disturbances' | 'alone'>,
 ): Verdict {
-  const peaceful = mutexes.filter((one) => one.queues && isAlone(one.process) && !isDisturbed(one, disturbances))
+  const peaceful = connected(mutexes).filter(
+    (one) => one.queues && isAlone(one.process) && !isDisturbed(one, disturbances),
+  )
   const verdict = exercised(peaceful, (ones) => checkFifo(ones, settledMs))
   if (verdict.valid !== true) return verdict
   const compared = comparedIn(peaceful)
   return compared > 0
     ? { valid: true, checked: compared }
     : { valid: 'unknown', why: 'nobody waited for long enough behind somebody' }
+}
+
+/** A process opens its connections, to ask and to be told, when it first needs them. */
+function connected(held: readonly Held[]): Held[] {
+  const ofProcesses = Map.groupBy(held, ({ process }) => process).values()
+  return [...ofProcesses].flatMap((ones) => ones.toSorted((a, b) => a.askedMs - b.askedMs).slice(firstGrants))
 }
 
 function isDisturbed({ process, askedMs, grantedMs }: Held, disturbances: readonly Disturbance[]): boolean {

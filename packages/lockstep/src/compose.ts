@@ -17,9 +17,10 @@ import {
   nodeAsyncContext,
   nodeEnvironment,
   openAbortController,
+  reportThrown,
   thisProcess,
 } from './environment/node.ts'
-import type { LockstepError } from './errors.ts'
+import { LockstepError } from './errors.ts'
 import { type LockEvent, Locks, logLockEvent, type ObserveLocks } from './locks/index.ts'
 import { type Branch, localBranch } from './participant/index.ts'
 import type {
@@ -315,6 +316,10 @@ export function createLocks(open: OpenLockBackend, options: LocksOptions = {}): 
   const { logger = silentLogger, observe, tokenOffset = 0n, environment = nodeEnvironment } = options
   const diagnostics = diagnosticsChannel('lockstep:lock')
   const lockEnvironment = { ...environment, log: logger }
+  if (typeof tokenOffset !== 'bigint' || tokenOffset < 0n)
+    throw new LockstepError('LOCKSTEP_CONFIGURATION', {
+      message: `tokenOffset must be a bigint from 0n, but is ${String(tokenOffset)}.`,
+    })
   return new Locks({
     backend: open(lockEnvironment),
     environment: lockEnvironment,
@@ -323,9 +328,14 @@ export function createLocks(open: OpenLockBackend, options: LocksOptions = {}): 
     holder: { ...thisProcess, label: '' },
     tokenOffset,
     observe(event: LockEvent) {
-      logLockEvent(logger, event)
-      if (diagnostics.isHeard) diagnostics.publish(event)
-      observe?.(event)
+      // Who listens must not be able to break a lock.
+      try {
+        logLockEvent(logger, event)
+        if (diagnostics.isHeard) diagnostics.publish(event)
+        observe?.(event)
+      } catch (error) {
+        reportThrown(error)
+      }
     },
   })
 }

@@ -51,11 +51,16 @@ export function nodeAsyncContext(): AsyncContext {
   return { get: () => storage.getStore(), run: (value, work) => storage.run(value, work) }
 }
 
-/** One that thousands may listen to, without a warning. */
+/** One that thousands may listen to: older releases of Node warn of more than ten. */
 export function openAbortController(): AbortController {
   const controller = new AbortController()
   setMaxListeners(0, controller.signal)
   return controller
+}
+
+/** A listener of the user's has thrown where nobody can be told of it. */
+export function reportThrown(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)), { code: 'LOCKSTEP_LISTENER' })
 }
 
 /** Who this process is, for people. */

@@ -15,7 +15,7 @@ export interface Fence {
 export type StaleTokenError = LockstepError<'LOCKSTEP_STALE_TOKEN'>
 
 /** 2^63 - 1: what PostgreSQL and SQLite keep, and what 19 digits hold. */
-const tokenMax = 9_223_372_036_854_775_807n
+export const tokenMax = 9_223_372_036_854_775_807n
 const tokenDigits = 19
 const resourceCharactersMax = 300
 

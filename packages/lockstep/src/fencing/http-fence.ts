@@ -1,6 +1,6 @@
 import { isLockstepError, LockstepError } from '../errors.ts'
 import { problemBody, problemContentType } from '../protocol/index.ts'
-import { type Fence, tokenOf } from './fence.ts'
+import { type Fence, tokenMax, tokenOf } from './fence.ts'
 
 /** Carries the token, in decimal digits. */
 export const fencingHeader = 'lockstep-fencing-token'
@@ -18,9 +18,10 @@ export function fencingHeaders(fence: Fence): Readonly<Record<string, string>> {
 /** The fence of a request for that resource. Fails with `LOCKSTEP_INVALID_REQUEST` when its token is missing or no number. */
 export function readFence(request: Request, resource: string): Fence {
   const text = request.headers.get(fencingHeader)
-  if (text !== null && /^[1-9]\d{0,18}$/.test(text)) return { name: resource, fencingToken: BigInt(text) }
+  if (text !== null && /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= tokenMax)
+    return { name: resource, fencingToken: BigInt(text) }
   throw new LockstepError('LOCKSTEP_INVALID_REQUEST', {
-    message: `The header ${fencingHeader} must be a token of 1 to 19 digits, but is ${text === null ? 'missing' : JSON.stringify(text.slice(0, 40))}.`,
+    message: `The header ${fencingHeader} must be a token from 1 to 2^63 - 1, but is ${text === null ? 'missing' : JSON.stringify(text.slice(0, 40))}.`,
     next: 'Send the fencing token of the lease under which the request is made.',
   })
 }

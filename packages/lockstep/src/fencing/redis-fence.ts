@@ -9,11 +9,15 @@ export type RedisHandle =
 export interface FencedEffect {
   /** Lua, with `KEYS` and `ARGV` as given here. It runs only when the token is not stale, and in one step with the claim. */
   readonly lua: string
-  /** The first one decides, in a cluster, in which slot the fence stands: all must share it. */
   readonly keys: readonly [string, ...string[]]
   readonly args?: readonly string[]
   /** What is fenced; the locked name unless given. */
   readonly resource?: string
+  /**
+   * In a cluster: the hash tag of the keys, so that the fence stands in their slot. The resource unless given. Everybody must use the
+   * same one for a resource, since another tag is another fence.
+   */
+  readonly tag?: string
 }
 
 const staleReply = 'LOCKSTEP_STALE_TOKEN'
@@ -29,7 +33,7 @@ const staleReply = 'LOCKSTEP_STALE_TOKEN'
  */
 export async function fencedEffect(client: RedisHandle, fence: Fence, effect: FencedEffect): Promise<unknown> {
   const resource = checkResource(effect.resource ?? fence.name)
-  const keys = [fenceKey(resource, effect.keys[0]), ...effect.keys]
+  const keys = [`lockstep:fence:{${checkTag(effect.tag ?? resource)}}:${resource}`, ...effect.keys]
   const args = ['EVAL', fencedLua(effect.lua), String(keys.length), ...keys, paddedToken(fence), ...(effect.args ?? [])]
   try {
     return await send(client, args)
@@ -48,13 +52,11 @@ redis.call('SET', fence, token)
 ${lua}`
 }
 
-/** In the slot of the first key: its own hash tag, or the whole key as one. */
-function fenceKey(resource: string, key: string): string {
-  const tag = /\{([^}]+)\}/.exec(key)?.[1] ?? key
-  if (!tag.includes('}')) return `lockstep:fence:{${tag}}:${resource}`
+function checkTag(tag: string): string {
+  if (tag !== '' && !tag.includes('}')) return tag
   throw new LockstepError('LOCKSTEP_CONFIGURATION', {
-    message: `The key ${JSON.stringify(key)} has a "}" and no hash tag, so that no other key can share its slot.`,
-    next: 'Give it a hash tag, such as price:{42}.',
+    message: `The hash tag of a fence is not empty and has no "}", but is ${JSON.stringify(tag)}.`,
+    next: 'Give the tag that the keys share, such as 42 of price:{42}.',
   })
 }
 

@@ -18,9 +18,10 @@ import { giveBack } from './giving-back.ts'
 import { HeldLease, type LeaseDesk, type Wish } from './held-lease.ts'
 import { Keeper } from './keeper.ts'
 import type { Lease } from './lease.ts'
-import { type Contender, LocalQueues } from './local-queue.ts'
+import { LocalQueues } from './local-queue.ts'
 import type { ReadOptions } from './options.ts'
 import { Owners } from './owners.ts'
+import { type Turn, WaitingContender } from './waiting-contender.ts'
 
 export interface ContestParts {
   readonly backend: LockBackend
@@ -32,9 +33,6 @@ export interface ContestParts {
   readonly tokenOffset: bigint
   readonly observe: ObserveLocks
 }
-
-/** What came of a turn: the caller asks the backend itself, or is given what the one before has asked for. */
-type Turn = { readonly kind: 'enter' } | { readonly kind: 'granted'; readonly next: Promise<LockHold | null> }
 
 export class Contest {
   readonly owners: Owners
@@ -75,9 +73,10 @@ export class Contest {
     const about = () => ({ name, mode: mode.kind, waitedMs: this.#nowMs - startedMs })
     try {
       const hold = await this.#hold(wish, startedMs)
+      const lease = hold === null ? null : this.#lease(wish, hold)
       if (hold === null) observe({ ...about(), kind: 'timeout' })
-      else observe({ ...about(), kind: 'acquired', token: hold.token })
-      return hold === null ? null : this.#lease(wish, hold)
+      else observe({ ...about(), kind: 'acquired', token: hold.token + this.#parts.tokenOffset })
+      return lease
     } catch (error) {
       observe({ ...about(), kind: 'failed', error })
       throw error
@@ -109,55 +108,42 @@ export class Contest {
   }
 
   #turn(key: string, ask: LockAsk): Promise<Turn | null> | Turn {
-    const contender: Contender & { settle: (turn: Turn | null) => void } = {
-      ask,
-      untilMs: this.#nowMs + ask.waitMs,
-      settle: () => {},
-      enter: () => contender.settle({ kind: 'enter' }),
-      granted: (next) => contender.settle({ kind: 'granted', next }),
-    }
+    const isTry = ask.waitMs <= 0
+    // Those that share may hold it side by side: one that only tries need not know of the others.
+    if (isTry && !keepsTurn(ask.mode)) return { kind: 'enter' }
+    const contender = new WaitingContender(ask, this.#nowMs + ask.waitMs, (one) => this.#queues.leave(key, one))
     if (this.#queues.join(key, contender)) return { kind: 'enter' }
-    return this.#waitForTurn(key, contender)
-  }
-
-  #waitForTurn(key: string, contender: Contender & { settle: (turn: Turn | null) => void }): Promise<Turn | null> {
-    const { ask } = contender
-    return new Promise((resolve, reject) => {
-      const end = (settle: () => void): void => {
-        timer?.cancel()
-        ask.signal.removeEventListener('abort', abort)
-        settle()
-      }
-      contender.settle = (turn) => end(() => resolve(turn))
-      const abort = (): void => {
-        if (this.#queues.leave(key, contender)) end(() => reject(ask.signal.reason))
-      }
-      const giveUp = (): void => {
-        if (this.#queues.leave(key, contender)) end(() => resolve(null))
-      }
-      const timer = Number.isFinite(ask.waitMs) ? this.#parts.environment.timers.after(ask.waitMs, giveUp) : null
-      ask.signal.addEventListener('abort', abort, { once: true })
-      if (ask.waitMs <= 0) giveUp()
-    })
+    const turn = contender.wait(this.#parts.environment.timers)
+    // Nobody holds it yet while the head is asking: what the head is told is what this one would be told.
+    if (isTry && !this.#queues.isAsking(key)) contender.giveUp()
+    return turn
   }
 
   /** Whatever goes wrong, the turn passes on. */
   async #atBackend(key: string, turn: Turn, ask: LockAsk): Promise<LockHold | null> {
+    const hasTurn = ask.waitMs > 0 || keepsTurn(ask.mode)
     try {
       const hold = turn.kind === 'granted' ? await turn.next : await this.#parts.backend.contend(ask)
-      if (hold === null || !keepsTurn(ask.mode)) this.#passOn(key)
+      if (hold !== null && keepsTurn(ask.mode)) this.#queues.held(key)
+      else if (hasTurn) this.#passOn(key)
       return hold
     } catch (error) {
-      this.#passOn(key)
+      if (hasTurn) this.#passOn(key)
       throw error
     }
   }
 
   #passOn(key: string): void {
-    this.#queues.next(key)?.enter()
+    for (let next = this.#queues.next(key); next !== null && !next.enter(); next = this.#queues.next(key));
   }
 
+  /** After `close` nothing is held any more, whatever was granted meanwhile. */
   #lease(wish: Wish, hold: LockHold): Lease {
+    const { closing, environment } = this.#parts
+    if (closing.signal.aborted) {
+      void giveBack(hold, environment, closing.signal)
+      throw closing.signal.reason
+    }
     const lease = new HeldLease(wish, hold, this.#desk)
     this.#leases.add(lease)
     return lease
@@ -177,14 +163,27 @@ export class Contest {
     if (!keepsTurn(mode)) return this.#giveBack(hold, () => {})
     const next = this.#queues.next(key)
     const { backend } = this.#parts
-    if (next === null || backend.pass === undefined) return this.#giveBack(hold, () => next?.enter())
+    const enterNext = (): void => {
+      if (next !== null && !next.enter()) this.#passOn(key)
+    }
+    if (next === null || backend.pass === undefined) return this.#giveBack(hold, enterNext)
     try {
       const passed = await backend.pass(hold, { ...next.ask, waitMs: Math.max(0, next.untilMs - this.#nowMs) })
-      next.granted(passed.next)
+      if (!next.granted(passed.next)) this.#giveBackWhatCame(key, passed.next)
       return passed.wasHeld
     } catch {
-      return this.#giveBack(hold, () => next.enter())
+      // It may have been applied without an answer: then it is not held any more, and it was.
+      if (await this.#giveBack(hold, enterNext)) return true
+      throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message: 'It was given back without an answer.' })
     }
+  }
+
+  /** The one it was asked for waits no more. */
+  #giveBackWhatCame(key: string, next: Promise<LockHold | null>): void {
+    const passOn = (): void => this.#passOn(key)
+    next
+      .then((hold) => (hold === null ? passOn() : this.#giveBack(hold, passOn).then(() => {})), passOn)
+      .catch(() => {})
   }
 
   /**
@@ -192,7 +191,7 @@ export class Contest {
    * together with the one before. Rejects at once when the backend is away.
    */
   async #giveBack(hold: LockHold, then: () => void): Promise<boolean> {
-    const given = await giveBack(hold, this.#parts.environment)
+    const given = await giveBack(hold, this.#parts.environment, this.#parts.closing.signal)
     if (given.confirmed) {
       then()
       return given.wasHeld
@@ -204,7 +203,7 @@ export class Contest {
   /** Its time is over for everybody else as well; what may be left of it is taken away. */
   #lose(lease: HeldLease): void {
     this.#leases.delete(lease)
-    void giveBack(lease.hold, this.#parts.environment)
+    void giveBack(lease.hold, this.#parts.environment, this.#parts.closing.signal)
     if (keepsTurn(lease.wish.mode)) this.#passOn(lease.wish.key)
   }
 
@@ -213,6 +212,11 @@ export class Contest {
     if (hold.downgrade === undefined) throw cannotDowngrade(this.#parts.backend.name)
     const reader = await hold.downgrade()
     if (reader === null) return null
+    if (!this.#leases.has(lease)) {
+      // Lost meanwhile: who has lost the writer is told so, and has no reader either.
+      void giveBack(reader, this.#parts.environment, this.#parts.closing.signal)
+      return null
+    }
     this.#leases.delete(lease)
     this.#passOn(wish.key)
     return this.#lease({ ...wish, mode: { kind: 'read' } }, reader)

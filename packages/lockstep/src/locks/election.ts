@@ -1,5 +1,5 @@
 import { isLockstepError } from '../errors.ts'
-import type { LockBackend, LockEnvironment, LockHolder } from '../ports/index.ts'
+import type { LockEnvironment, LockHolder, LockInfo } from '../ports/index.ts'
 import { type Duration, durationMs } from '../protocol/index.ts'
 import type { Lease } from './lease.ts'
 import type { NamedLock } from './named-lock.ts'
@@ -35,13 +35,13 @@ const retryMaxMs = 5_000
  */
 export class Election {
   readonly #lock: NamedLock
-  readonly #backend: LockBackend
+  readonly #inspect: (name: string) => Promise<readonly LockInfo[]>
   readonly #environment: LockEnvironment
 
-  constructor(lock: NamedLock, parts: { readonly backend: LockBackend; readonly environment: LockEnvironment }) {
+  constructor(lock: NamedLock, environment: LockEnvironment, inspect: (name: string) => Promise<readonly LockInfo[]>) {
     this.#lock = lock
-    this.#backend = parts.backend
-    this.#environment = parts.environment
+    this.#inspect = inspect
+    this.#environment = environment
   }
 
   /**
@@ -69,7 +69,7 @@ export class Election {
     const everyMs = durationMs(options.every ?? 1_000, 'every', { minMs: 10 })
     let last: Leader | undefined
     while (options.signal?.aborted !== true) {
-      const [info] = (await this.#backend.inspect(this.#lock.name)).filter(({ mode }) => mode === 'mutex')
+      const [info] = (await this.#inspect(this.#lock.name)).filter(({ mode }) => mode === 'mutex')
       const leader: Leader = { holder: info?.holder ?? null, token: info?.token ?? null }
       if (last === undefined || last.token !== leader.token) yield leader
       last = leader
@@ -82,7 +82,8 @@ export class Election {
       try {
         return await this.#lock.acquire({ ...options, wait: Infinity, maxHold: Infinity })
       } catch (error) {
-        if (!isLockstepError(error, 'LOCKSTEP_LOCK_UNAVAILABLE')) throw error
+        // One that was closed answers nobody any more.
+        if (!isLockstepError(error, 'LOCKSTEP_LOCK_UNAVAILABLE') || !error.retriable) throw error
         const boundMs = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures, 10))
         await this.#pause(boundMs * this.#environment.random.fraction('campaign again'), options.signal)
         options.signal?.throwIfAborted()
@@ -99,6 +100,7 @@ export class Election {
       }
       const timer = this.#environment.timers.after(ms, end)
       signal?.addEventListener('abort', end, { once: true })
+      if (signal?.aborted === true) end()
     })
   }
 }

@@ -13,6 +13,7 @@ export type GivenBack =
 export async function giveBack(
   hold: LockHold,
   { clock, timers }: Pick<LockEnvironment, 'clock' | 'timers'>,
+  closing: AbortSignal,
 ): Promise<GivenBack> {
   const untilMs = Math.max(clock.monotonicMs(), hold.validUntilMs) + hold.ttlMs
   try {
@@ -25,7 +26,8 @@ export async function giveBack(
   function giveBackLater(): Promise<void> {
     return new Promise((resolve) => {
       const again = (): void => {
-        if (clock.monotonicMs() >= untilMs) resolve()
+        // With the connections closed nobody can be asked any more.
+        if (clock.monotonicMs() >= untilMs || closing.aborted) resolve()
         else timers.after(againEveryMs, () => hold.release().then(() => resolve(), again))
       }
       again()

@@ -71,6 +71,7 @@ export class HeldLease implements Lease, Kept {
   #released: Promise<Released> | null = null
   #lagMs = 0
   #tries = 0
+  #downgrading: Promise<unknown> | null = null
 
   constructor(wish: Wish, hold: LockHold, desk: LeaseDesk) {
     this.wish = wish
@@ -79,8 +80,7 @@ export class HeldLease implements Lease, Kept {
     this.#heldSinceMs = this.#nowMs
     this.#validity = new Validity(desk.clock, hold.validUntilMs)
     hold.watch((state, why) => this.#sessionChanged(state, why))
-    if (wish.options.renews) this.#planRenewal()
-    else this.#armExpiry()
+    this.#plan()
   }
 
   get name(): string {
@@ -153,12 +153,21 @@ export class HeldLease implements Lease, Kept {
   async downgrade(): Promise<Lease> {
     if (this.mode !== 'write') throw cannotDowngrade(this.name, this.mode)
     this.assertHeld()
-    const reader = await this.#desk.downgrade(this)
-    if (reader === null) this.#lose('the backend has given it to somebody else, or forgotten it')
-    this.assertHeld()
-    this.#end('released')
-    this.#released = Promise.resolve({ released: true, wasHeld: true })
-    return reader as Lease
+    const downgrading = this.#desk.downgrade(this)
+    this.#downgrading = downgrading.catch(() => {})
+    try {
+      const reader = await downgrading
+      if (reader === null) this.#lose('the backend has given it to somebody else, or forgotten it')
+      if (this.#lostError !== null || reader === null) throw this.#lostError
+      this.#end('released')
+      this.#released ??= Promise.resolve({ released: true, wasHeld: true })
+      return reader
+    } catch (error) {
+      // It may have been applied without an answer, and then others read: nobody may write by this lease any more.
+      if (this.#isOpen && !isLockstepError(error, 'LOCKSTEP_LOCK_UNSUPPORTED'))
+        this.#lose(`its downgrade failed: ${messageOf(error)}`)
+      throw error
+    }
   }
 
   run<Result>(work: () => Result): Result {
@@ -188,7 +197,6 @@ export class HeldLease implements Lease, Kept {
       await this.extend()
       this.#desk.observe({ ...this.#about, kind: 'renewed', marginMs: this.remaining(), tries: this.#tries })
       this.#tries = 0
-      if (this.#isOpen) this.#planRenewal()
     } catch (error) {
       if (!isLockstepError(error, 'LOCKSTEP_LOCK_UNAVAILABLE')) this.#lose(messageOf(error))
       if (!this.#isOpen) return
@@ -198,6 +206,8 @@ export class HeldLease implements Lease, Kept {
   }
 
   async #release(): Promise<Released> {
+    if (this.#downgrading !== null) await this.#downgrading
+    if (this.#state === 'released') return { released: true, wasHeld: true }
     if (!this.#isOpen) return { released: false, wasHeld: false }
     const wasValid = this.#validity.remainingMs() > 0
     this.#end('released')
@@ -231,16 +241,27 @@ export class HeldLease implements Lease, Kept {
   #prove(): void {
     this.#validity.prove(this.hold.validUntilMs)
     this.#state = 'held'
-    if (this.wish.options.renews) this.#cancelExpiry()
-    else this.#armExpiry()
+    this.#plan()
   }
 
-  /** A third of the TTL, so that two more tries fit before the end. Those that are due at about the same time go together. */
-  #planRenewal(): void {
-    const overMs = this.#heldSinceMs + this.wish.options.maxHoldMs
-    const nextMs = this.#nowMs + this.ttlMs / 3
+  /**
+   * Renewal when a third of the TTL is used up, so that two more tries fit before the end. Those that are due at about the same time go
+   * together. The signal has a timer of its own only where no renewal looks at the clock in time.
+   */
+  #plan(): void {
+    this.#cancelExpiry()
+    const { renews, maxHoldMs } = this.wish.options
+    if (!renews) {
+      this.#armExpiry()
+      return
+    }
+    const { ttlMs } = this
+    const usedUpMs = Math.min(ttlMs / 3, this.#validity.remainingMs() - (ttlMs * 2) / 3)
+    const nextMs = this.#nowMs + Math.max(0, usedUpMs)
+    const overMs = this.#heldSinceMs + maxHoldMs
     if (overMs <= nextMs) this.#planAt(overMs, 0)
-    else this.#planAt(nextMs, this.ttlMs / 60)
+    else this.#planAt(nextMs, usedUpMs <= 0 ? 0 : ttlMs / 60)
+    if (usedUpMs <= 0) this.#armExpiry()
   }
 
   #planAt(atMs: number, earlyMs: number): void {

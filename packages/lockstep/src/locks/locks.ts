@@ -90,13 +90,13 @@ export class Locks {
   election(name: string): Election {
     if (!this.capabilities.sharing)
       throw new LockstepError('LOCKSTEP_LOCK_UNSUPPORTED', { message: `${this.#backend.name} has no elections.` })
-    return new Election(this.#mutex(name), this.#parts)
+    return new Election(this.#mutex(name), this.#parts.environment, (one) => this.inspect(one))
   }
 
   /** Who holds what, for people. */
   async inspect(name?: string): Promise<readonly LockInfo[]> {
     const infos = await this.#backend.inspect(name === undefined ? undefined : checkLockName(name))
-    return infos.map((info) => ({ ...info, token: info.token === null ? null : info.token + this.#parts.tokenOffset }))
+    return infos.map((info) => this.#shown(info))
   }
 
   /**
@@ -105,13 +105,19 @@ export class Locks {
    */
   async evict(name: string, token?: bigint): Promise<readonly LockInfo[]> {
     const raw = token === undefined ? undefined : token - this.#parts.tokenOffset
-    return this.#backend.evict(checkLockName(name), raw)
+    const taken = await this.#backend.evict(checkLockName(name), raw)
+    return taken.map((info) => this.#shown(info))
   }
 
   /** Gives back every lease, and ends the backend's connections. */
   async close(): Promise<void> {
     await this.#contest.close()
     await this.#backend.close()
+  }
+
+  /** Tokens as leases have them. */
+  #shown(info: LockInfo): LockInfo {
+    return { ...info, token: info.token === null ? null : info.token + this.#parts.tokenOffset }
   }
 
   #mutex(name: string): NamedLock {

@@ -28,9 +28,9 @@ export class Owners {
 
   /** The lease that this context owns already, or null. Fails when it has ended: this work has outlived its lock. */
   again(name: string, mode: LockMode): Lease | null {
+    if (mode.kind === 'permit') throw noReentrantPermit(name)
     const lease = this.#find(name, mode)
     if (lease === undefined) return null
-    if (mode.kind === 'permit') return null
     if (lease.mode === 'read' && mode.kind === 'write') throw upgrade(name)
     if (lease.state === 'released') throw notOwner(name, 'this work has outlived the lock that it ran in')
     lease.assertHeld()
@@ -56,6 +56,12 @@ export class Owners {
     // Nobody else writes to this context: it is made for the locks of one process.
     return this.#context.get() as Owned | undefined
   }
+}
+
+function noReentrantPermit(name: string): LockstepError {
+  return new LockstepError('LOCKSTEP_LOCK_UNSUPPORTED', {
+    message: `${name} is a semaphore: whoever holds a permit may take another, so there is nothing to enter again.`,
+  })
 }
 
 function upgrade(name: string): LockstepError {

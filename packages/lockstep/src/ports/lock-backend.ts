@@ -61,7 +61,7 @@ export type HoldState = 'held' | 'at-risk' | 'lost'
 
 export interface LockHold {
   readonly token: bigint
-  /** As granted: session backends have their own. */
+  /** As granted, and as last extended by: the next renewal asks for as much again. Session backends have their own, which never changes. */
   readonly ttlMs: number
   /** Nobody else is granted the name before. Counted from the sending of what was answered, never from the answer. */
   readonly validUntilMs: number

@@ -13,6 +13,6 @@ export function exitCodeOfStatus(status: number): ExitCode {
 }
 
 export function exitCodeOf(code: ErrorCode): ExitCode {
-  if (code === 'LOCKSTEP_UNREACHABLE') return exitCodes.unreachable
+  if (code === 'LOCKSTEP_UNREACHABLE' || code === 'LOCKSTEP_LOCK_UNAVAILABLE') return exitCodes.unreachable
   return exitCodeOfStatus(errorTable[code].status)
 }

@@ -35,7 +35,8 @@ export function backendNamed(url: string): Promise<NamedBackend> {
   const scheme = schemes[url.slice(0, url.indexOf('://') + 1)]
   if (scheme !== undefined) return scheme(url)
   throw new LockstepError('LOCKSTEP_CONFIGURATION', {
-    message: `${JSON.stringify(url.slice(0, 80))} is no lock backend.`,
+    // Not the whole of it: there may be a password in it.
+    message: `${JSON.stringify(url.slice(0, Math.max(0, url.indexOf('://'))))} is no kind of lock backend.`,
     next: `Name one as ${backendForms}.`,
   })
 }

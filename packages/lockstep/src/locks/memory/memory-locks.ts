@@ -32,9 +32,15 @@ function memoryBackend(space: Space, time: MemoryTime): LockBackend {
     return space.lastToken
   }
   const stateOf = (key: string): MemoryName => {
-    const known = names.get(key) ?? new MemoryName({ time, nextToken, onIdle: () => names.delete(key) })
-    names.set(key, known)
-    return known
+    const known = names.get(key)
+    if (known !== undefined) return known
+    // A hold of before may be dropped late: by then another state may stand under this key.
+    const forget = (): void => {
+      if (names.get(key) === fresh) names.delete(key)
+    }
+    const fresh: MemoryName = new MemoryName({ time, nextToken, onIdle: forget })
+    names.set(key, fresh)
+    return fresh
   }
   const shown = (only?: string): [name: string, state: MemoryName][] =>
     [...names]

@@ -9,6 +9,7 @@ export interface Holder {
   readonly ask: LockAsk
   readonly token: bigint
   readonly since: number
+  ttlMs: number
   validUntilMs: number
   expiry: Timer | null
 }
@@ -44,15 +45,22 @@ export class MemoryName {
   /** False when it was not held any more. */
   drop(holder: Holder): boolean {
     holder.expiry?.cancel()
-    const wasHeld = this.holders.delete(holder)
+    if (!this.holders.delete(holder)) return false
     this.#handOver()
-    return wasHeld
+    return true
   }
 
   #grant(ask: LockAsk): LockHold {
     const { clock } = this.#time
     const validUntilMs = clock.monotonicMs() + ask.ttlMs
-    const holder: Holder = { ask, token: this.#nextToken(), since: clock.now(), validUntilMs, expiry: null }
+    const holder: Holder = {
+      ask,
+      token: this.#nextToken(),
+      since: clock.now(),
+      ttlMs: ask.ttlMs,
+      validUntilMs,
+      expiry: null,
+    }
     this.holders.add(holder)
     this.#watch(holder)
     return this.#holdOf(holder)
@@ -75,12 +83,15 @@ export class MemoryName {
   #holdOf(holder: Holder): LockHold {
     return {
       token: holder.token,
-      ttlMs: holder.ask.ttlMs,
+      get ttlMs() {
+        return holder.ttlMs
+      },
       get validUntilMs() {
         return holder.validUntilMs
       },
       extend: async (ttlMs) => {
         if (!this.holders.has(holder)) return false
+        holder.ttlMs = ttlMs
         holder.validUntilMs = this.#time.clock.monotonicMs() + ttlMs
         this.#watch(holder)
         return true
