@@ -201,7 +201,7 @@ export class HeldLease implements Lease, Kept {
       if (!isLockstepError(error, 'LOCKSTEP_LOCK_UNAVAILABLE')) this.#lose(messageOf(error))
       if (!this.#isOpen) return
       this.#state = 'at-risk'
-      this.#planAt(this.#nowMs + Math.max(renewalRetryMinMs, this.ttlMs / 12), 0)
+      this.#planAt(this.#nowMs + this.#retryMs, 0)
     }
   }
 
@@ -234,6 +234,14 @@ export class HeldLease implements Lease, Kept {
     return this.#desk.clock.monotonicMs()
   }
 
+  get #marginMs(): number {
+    return Math.min(Math.max(marginMinMs, this.#lagMs), this.ttlMs / 4)
+  }
+
+  get #retryMs(): number {
+    return Math.max(renewalRetryMinMs, this.ttlMs / 12)
+  }
+
   #heldTooLong(): boolean {
     return this.#nowMs - this.#heldSinceMs >= this.wish.options.maxHoldMs
   }
@@ -241,14 +249,15 @@ export class HeldLease implements Lease, Kept {
   #prove(): void {
     this.#validity.prove(this.hold.validUntilMs)
     this.#state = 'held'
-    this.#plan()
+    // An answer that has proven nothing new must not be asked for again at once.
+    this.#plan(this.#retryMs)
   }
 
   /**
    * Renewal when a third of the TTL is used up, so that two more tries fit before the end. Those that are due at about the same time go
    * together. The signal has a timer of its own only where no renewal looks at the clock in time.
    */
-  #plan(): void {
+  #plan(soonestMs = 0): void {
     this.#cancelExpiry()
     const { renews, maxHoldMs } = this.wish.options
     if (!renews) {
@@ -256,12 +265,12 @@ export class HeldLease implements Lease, Kept {
       return
     }
     const { ttlMs } = this
-    const usedUpMs = Math.min(ttlMs / 3, this.#validity.remainingMs() - (ttlMs * 2) / 3)
-    const nextMs = this.#nowMs + Math.max(0, usedUpMs)
+    const leftMs = this.#validity.remainingMs()
+    const delayMs = Math.max(soonestMs, Math.min(ttlMs / 3, leftMs - (ttlMs * 2) / 3))
     const overMs = this.#heldSinceMs + maxHoldMs
-    if (overMs <= nextMs) this.#planAt(overMs, 0)
-    else this.#planAt(nextMs, usedUpMs <= 0 ? 0 : ttlMs / 60)
-    if (usedUpMs <= 0) this.#armExpiry()
+    if (overMs <= this.#nowMs + delayMs) this.#planAt(overMs, 0)
+    else this.#planAt(this.#nowMs + delayMs, delayMs < ttlMs / 3 ? 0 : ttlMs / 60)
+    if (delayMs > leftMs - this.#marginMs) this.#armExpiry()
   }
 
   #planAt(atMs: number, earlyMs: number): void {
@@ -277,8 +286,7 @@ export class HeldLease implements Lease, Kept {
   /** The signal before the end: armed while nothing else will look at the clock in time. */
   #armExpiry(): void {
     this.#expiry?.cancel()
-    const marginMs = Math.min(Math.max(marginMinMs, this.#lagMs), this.ttlMs / 4)
-    const endsMs = this.#validity.remainingMs() - marginMs
+    const endsMs = this.#validity.remainingMs() - this.#marginMs
     const overMs = this.#heldSinceMs + this.wish.options.maxHoldMs - this.#nowMs
     const why = overMs < endsMs ? heldTooLong : 'it was not renewed in time'
     this.#expiry = this.#desk.timers.after(Math.max(0, Math.min(endsMs, overMs)), () => this.#lose(why))

@@ -87,6 +87,15 @@ if (testsWithRedis())
       expect(await io.get('price:42')).toBe('d')
       await node.close()
     })
+    test('is one for a resource, whatever keys it writes', async () => {
+      const set = (key: string) =>
+        ({ lua: "return redis.call('SET', KEYS[1], 'x')", keys: [key], resource: 'sku-7' }) as const
+      await fencedEffect(io, fence(5n), set('price:7'))
+      await expect(fencedEffect(io, fence(4n), set('stock:7'))).rejects.toMatchObject(stale)
+      await expect(fencedEffect(io, fence(6n), { ...set('a'), tag: 'a}b' })).rejects.toMatchObject({
+        code: 'LOCKSTEP_CONFIGURATION',
+      })
+    })
     test('an error of the effect itself is the caller’s, unchanged', async () => {
       const wrong = { lua: "return redis.call('INCR', KEYS[1])", keys: ['price:42'] } as const
       await expect(fencedEffect(io, fence(2n ** 60n), wrong)).rejects.toThrow(/not an integer/)

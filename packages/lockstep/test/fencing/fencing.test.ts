@@ -74,7 +74,9 @@ describe('a fenced handler', () => {
   })
   test.each([
     {},
-    ...['', '0', '-1', '1e3', '0x1', ' 1 2', '1'.repeat(20)].map((text) => ({ 'lockstep-fencing-token': text })),
+    ...['', '0', '-1', '1e3', '0x1', ' 1 2', '1'.repeat(20), '9999999999999999999'].map((text) => ({
+      'lockstep-fencing-token': text,
+    })),
   ])('answers 400 to %j', async (headers) => {
     expect((await send(headers as Record<string, string>)).status).toBe(400)
   })

@@ -36,7 +36,9 @@ function mortal(open: OpenLockBackend, death: AbortSignal): OpenLockBackend {
     }
     const holdOf = (hold: LockHold): LockHold => ({
       token: hold.token,
-      ttlMs: hold.ttlMs,
+      get ttlMs() {
+        return hold.ttlMs
+      },
       get validUntilMs() {
         return hold.validUntilMs
       },

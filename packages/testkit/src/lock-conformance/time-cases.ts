@@ -54,6 +54,20 @@ export const timeCases: readonly LockCase[] = [
     },
   },
   {
+    name: 'an extension by more is kept by the renewals after it',
+    async run(lab, name) {
+      if (lab.hasSession) return
+      const { locks } = await lab.process()
+      const lease = await locks.acquire(name, { ttl: lab.ttlMs })
+      await lease.extend(lab.ttlMs * 8)
+      equal(lease.ttlMs, lab.ttlMs * 8)
+      await pause(lab.ttlMs)
+      ok(lease.remaining() > lab.ttlMs * 4, `${lease.remaining()} ms are left of ${lab.ttlMs * 8}`)
+      await lease.release()
+      await nothingLeft(lab, name)
+    },
+  },
+  {
     name: 'a dead holder blocks others no longer than its TTL, and the next one has a larger token',
     async run(lab, name) {
       const [a, b] = [await lab.process(), await lab.process()]

@@ -10,11 +10,20 @@ import { confirmMs, luaQueue, luaTime } from './lua.ts'
  * Output, invariants and concurrency: lua.ts.
  */
 const common = `${luaTime}${luaQueue}
--- Of holders that have all expired nobody is left to forget the tokens.
-if redis.call('EXISTS', KEYS[1], KEYS[3]) == 0 then redis.call('DEL', KEYS[4]) end
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
   redis.call('ZREM', KEYS[1], member)
   redis.call('HDEL', KEYS[4], member)
+end
+-- Whoever is in the hash holds or waits. But the set and the list end by themselves as well, each while the other keeps the hash alive; what the
+-- hash then still says is forgotten, or one that comes again would be taken for one that stands in the list.
+if redis.call('HLEN', KEYS[4]) > redis.call('ZCARD', KEYS[1]) + redis.call('LLEN', KEYS[3]) then
+  local ms, kept = redis.call('PTTL', KEYS[4]), {}
+  for _, key in ipairs({ redis.call('ZRANGE', KEYS[1], 0, -1), redis.call('LRANGE', KEYS[3], 0, -1) }) do
+    for _, member in ipairs(key) do kept[member] = redis.call('HGET', KEYS[4], member) or nil end
+  end
+  redis.call('DEL', KEYS[4])
+  for member, about in pairs(kept) do redis.call('HSET', KEYS[4], member, about) end
+  if ms > 0 then redis.call('PEXPIRE', KEYS[4], ms) end
 end
 local function admits(member, limit)
   local first = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
