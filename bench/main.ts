@@ -9,6 +9,7 @@ import { measureClaims } from './claims/measure-claims.ts'
 import { extentOf } from './extent.ts'
 import { measureIdle } from './idle/measure-idle.ts'
 import { measureJournal } from './journal/measure-journal.ts'
+import { measureLocks } from './locks/measure-locks.ts'
 import { describeMachine } from './measuring/machine.ts'
 import { type Options, type Part, readOptions, usage } from './options.ts'
 import { measurePatterns } from './patterns/measure-patterns.ts'
@@ -54,6 +55,7 @@ async function measure(stores: Stores, options: Options): Promise<BenchRecord> {
     undecided: async () => ({ undecided: await measureUndecided(stores, extent.undecided) }),
     claims: async () => ({ claims: await measureClaims(stores, extent.claims) }),
     idle: async () => ({ idle: await measureIdle(stores, extent.idle) }),
+    locks: async () => ({ locks: await measureLocks(extent.locks) }),
   }
   let figures: Figures = {}
   for (const part of parts) {

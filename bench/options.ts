@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type StoreKind, storeKinds } from './setting/stores.ts'
 
-export const parts = ['journal', 'saga', 'tcc', 'message', 'undecided', 'claims', 'idle'] as const
+export const parts = ['journal', 'saga', 'tcc', 'message', 'undecided', 'claims', 'idle', 'locks'] as const
 export type Part = (typeof parts)[number]
 
 export interface Options {
@@ -22,7 +22,7 @@ export interface Options {
 }
 
 export const usage = `npm run bench [-- options]
-  --quick            a smoke run of two minutes; its figures mean little
+  --quick            a smoke run of three minutes; its figures mean little
   --only <parts>     ${parts.join(', ')}; several with commas
   --stores <kinds>   ${storeKinds.join(', ')}; those that this machine has unless given
   --in-flight <list> saga, tcc, message: how many at once, such as 1,64

@@ -1,14 +1,29 @@
+import type { QueueOptions } from './locks/contending.ts'
+import { queue } from './locks/queue.ts'
+import type { Mode } from './locks/queue-server.ts'
+import { type RedlockOptions, redlock } from './locks/redlock.ts'
+import { type LockModel, StateSearch } from './locks/state-search.ts'
 import type { Parts } from './model/world.ts'
 import { message } from './scenarios/message.ts'
 import { type SecondStep, saga } from './scenarios/saga.ts'
 import { tcc } from './scenarios/tcc.ts'
 import { Search, type SearchLimits, type SearchResult } from './search/search.ts'
+import { linesOf } from './search/trace.ts'
+
+/** What a search has found, whatever it was about. */
+export interface Explored extends Omit<SearchResult, 'trace' | 'facts'> {
+  /** What is left when all memory is forgotten, counted: finer bounds must not find more. */
+  readonly facts: { readonly count: number; readonly of: string }
+  /** The moves that lead to the violation, and how they are told. */
+  readonly steps: number
+  readonly lines: readonly string[]
+}
 
 /** One search: what is explored, and how finely. */
 export interface Exploration {
   readonly name: string
   readonly about: string
-  readonly explore: (limits: SearchLimits) => Promise<SearchResult>
+  readonly explore: (limits: SearchLimits) => Promise<Explored>
 }
 
 export const boundNames = ['smoke', 'default', 'wide'] as const
@@ -35,6 +50,11 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
     tccWith({ callers: 1, defective: false }, coarse),
     tccWith({ callers: 1, defective: true }, coarse),
     messageWith({ callers: 2, receivers: 1 }, coarse),
+    redlockWith({ nodes: 3, attempts: 2, apart: 2, everyMove: false }),
+    queueWith('mmm', { tries: true, deaf: true }),
+    queueWith('mmm', { processes: [2, 1] }),
+    queueWith('ppp'),
+    queueWith('wr', { deaf: true }),
   ],
   default: [
     sagaWith('barrier', fine),
@@ -44,6 +64,13 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
     tccWith({ callers: 2, defective: false }, middle),
     tccWith({ callers: 1, defective: true }, middle),
     messageWith({ callers: 2, receivers: 1 }, fine),
+    redlockWith({ nodes: 3, attempts: 3, apart: 1, everyMove: false }),
+    redlockWith({ nodes: 5, attempts: 2, apart: 1, everyMove: false }),
+    queueWith('mmm', { tries: true, deaf: true }),
+    queueWith('mmm', { strays: true }),
+    queueWith('mmm', { processes: [2, 1], strays: true }),
+    queueWith('ppp', { deaf: true }),
+    queueWith('wrr'),
   ],
   wide: [
     sagaWith('barrier', fine),
@@ -57,6 +84,16 @@ export const bounds: Readonly<Record<BoundName, readonly Exploration[]>> = {
     messageWith({ callers: 2, receivers: 1 }, fine),
     messageWith({ callers: 3, receivers: 1 }, middle),
     messageWith({ callers: 2, receivers: 2 }, middle),
+    redlockWith({ nodes: 3, attempts: 2, apart: 2, everyMove: true }),
+    redlockWith({ nodes: 3, attempts: 3, apart: 2, everyMove: false }),
+    queueWith('mmm', { tries: true, deaf: true, strays: true }),
+    queueWith('mmmm'),
+    queueWith('mmm', { processes: [2, 1], tries: true, deaf: true, strays: true }),
+    queueWith('mmmm', { processes: [2, 2] }),
+    queueWith('ppp', { strays: true }),
+    queueWith('wrr', { deaf: true }),
+    queueWith('wwr', { deaf: true }),
+    queueWith('wwr', { processes: [2, 1] }),
   ],
 }
 
@@ -95,5 +132,45 @@ function spoken({ writes, lateAnswers }: Fineness): string {
 
 /** The scenario is made when it is searched: what a mutant breaks is computed then. */
 function exploration<Rest>(name: string, about: string, make: () => Promise<Parts<Rest>>): Exploration {
-  return { name, about, explore: async (limits) => new Search(await make()).run(limits) }
+  const explore = async (limits: SearchLimits): Promise<Explored> => {
+    const { trace, facts, ...result } = new Search(await make()).run(limits)
+    const pairs = { count: facts, of: 'pairs of row and world' }
+    return { ...result, facts: pairs, steps: trace.length, lines: linesOf(trace) }
+  }
+  return { name, about, explore }
+}
+
+function redlockWith(options: RedlockOptions): Exploration {
+  const { nodes, attempts, apart, everyMove } = options
+  const from = apart === 0 ? 'from equal counters' : `from counters up to ${apart} apart`
+  const about = `${nodes} nodes, ${attempts} attempts, ${from}${everyMove ? '; every move' : ''}`
+  return lockExploration(nodes === 3 ? 'redlock' : 'redlock-five', about, 'states of the nodes', () => redlock(options))
+}
+
+/** `modes` has a letter for each task: m for a mutex, r and w for reading and writing, p for one of two permits. */
+function queueWith(modes: string, what: Partial<Omit<QueueOptions, 'modes'>> = {}): Exploration {
+  const tasks = [...modes] as Mode[]
+  const options = {
+    modes: tasks,
+    processes: tasks.map(() => 1 as const),
+    tries: false,
+    deaf: false,
+    strays: false,
+    ...what,
+  }
+  const { processes, tries, deaf, strays } = options
+  const passes = processes.length < modes.length ? `, ${processes.join(' and ')} in a process` : ''
+  const words = [tries ? 'tries' : '', deaf ? 'deaf subscribers' : '', strays ? 'stray requests' : ''].filter(Boolean)
+  const about = `tasks ${modes}${passes}${words.length > 0 ? `; ${words.join(', ')}` : ''}`
+  const name = passes !== '' ? 'queue-pass' : modes.startsWith('m') ? 'queue' : 'queue-shared'
+  return lockExploration(name, about, 'states of the server', () => queue(options))
+}
+
+function lockExploration<State>(name: string, about: string, of: string, make: () => LockModel<State>): Exploration {
+  const explore = async (limits: SearchLimits): Promise<Explored> => {
+    const { steps, facts, ...result } = new StateSearch(make()).run(limits)
+    const lines = steps.map((step, at) => `${String(at + 1).padStart(4)}  ${step}`)
+    return { ...result, facts: { count: facts, of }, steps: steps.length, lines }
+  }
+  return { name, about, explore }
 }

@@ -1,9 +1,10 @@
 /**
  * `npm run explore`: every schedule of a small scope. Where the simulator draws long and lucky runs of the whole coordinator, this visits
  * every state that two coordinators, two branches and their initiators can come to, over the real `advance` of each pattern, the real rules of
- * the barrier and the real rule of when a call may leave. `docs/explorer.md` says what is modelled, and how to read a trace.
+ * the barrier and the real rule of when a call may leave; and every state of a few contenders for one lock, on RedLock and in the queue of
+ * one Redis, over the real scripts. `docs/explorer.md` says what is modelled, and how to read a trace.
  *
- *   npm run explore                               every scenario: a minute, 750 MB
+ *   npm run explore                               every scenario: two minutes, 750 MB
  *   npm run explore -- --bounds wide              more callers and receivers: 10 to 20 minutes, 3 GB
  *   npm run explore -- --scenario tcc             one scenario
  *   npm run explore -- --mutants                  known bugs, each of which must be caught
@@ -12,13 +13,12 @@
  *   model/       row, copies, owners: what may happen next
  *   scenarios/   what a transaction is about, its participants and initiators, and what must never be
  *   search/      breadth first, over numbers
+ *   locks/       RedLock's token rule and the queue with hand-over: scripts, contenders, and a search of their own
  */
 import { armMutant } from 'lockstep/testing'
 import { numberOption, oneOf, readOptions } from '../tools/program-options.ts'
-import { boundNames, bounds, type Exploration } from './bounds.ts'
+import { boundNames, bounds, type Exploration, type Explored } from './bounds.ts'
 import { type LawMutant, mutants, outOfScope } from './mutants.ts'
-import type { SearchResult } from './search/search.ts'
-import { linesOf } from './search/trace.ts'
 
 const program = 'npm run explore'
 const values = readOptions(program, {
@@ -34,7 +34,7 @@ const boundName = oneOf(program, 'bounds', values.bounds ?? (values.smoke ? 'smo
 const untilMs = Date.now() + numberOption(program, 'minutes', values.minutes ?? '600', 0.01, 100_000) * 60_000
 const statesMax = numberOption(program, 'states', values.states ?? '100000000', 1, 500_000_000)
 
-interface Timed extends SearchResult {
+interface Timed extends Explored {
   readonly seconds: number
   /** Of the whole process, while this search ran. */
   readonly peakMb: number
@@ -60,7 +60,7 @@ async function report(one: Exploration): Promise<boolean> {
   console.log(
     `${''.padEnd(16)} ${number(states)} states, ${number(moves)} moves, depth ${depth}, ${seconds.toFixed(1)} s, ${peakMb} MB`,
   )
-  console.log(`${''.padEnd(16)} ${number(facts)} pairs of row and world; ends: ${ends === '' ? 'none' : ends}`)
+  console.log(`${''.padEnd(16)} ${number(facts.count)} ${facts.of}; ends: ${ends === '' ? 'none' : ends}`)
   if (violation !== null) show(one.name, result)
   else if (!complete) console.log(`${''.padEnd(16)} UNKNOWN: a limit came before the end`)
   return violation === null && complete
@@ -70,9 +70,9 @@ function number(count: number): string {
   return count.toLocaleString('en-US')
 }
 
-function show(name: string, { violation, trace }: SearchResult): void {
+function show(name: string, { violation, lines }: Explored): void {
   console.log(`\nVIOLATION in ${name}: ${violation}`)
-  for (const line of linesOf(trace)) console.log(line)
+  for (const line of lines) console.log(line)
   const mutant = values.mutant === undefined ? '' : ` --mutant ${values.mutant}`
   console.log(`  again: ${program} -- --bounds ${boundName} --scenario ${name}${mutant}\n`)
 }
@@ -105,7 +105,7 @@ async function hunt({ name, scenario, bug }: LawMutant): Promise<boolean> {
   const result = one === undefined ? null : await timed(one)
   armMutant(null)
   const violation = result?.violation ?? null
-  const size = result === null ? 'no such scenario' : `${result.trace.length} moves, ${number(result.states)} states`
+  const size = result === null ? 'no such scenario' : `${result.steps} moves, ${number(result.states)} states`
   console.log(`${name.padEnd(34)} ${scenario.padEnd(14)} ${violation === null ? 'NOT CAUGHT' : size}`)
   console.log(`${''.padEnd(34)} ${bug}: ${violation ?? 'nothing was found'}`)
   return violation !== null

@@ -1,4 +1,4 @@
-/** Known bugs that two branches and two coordinators are enough to show. Each must be caught in the coarse bounds. */
+/** Known bugs that two branches and two coordinators, or three contenders, are enough to show. Each must be caught in the coarse bounds. */
 export interface LawMutant {
   readonly name: string
   /** Of the smoke bounds. */
@@ -33,6 +33,31 @@ export const mutants: readonly LawMutant[] = [
   { name: 'P2-any-answer-commits', scenario: 'message', bug: 'any 200 to a check-back commits' },
   { name: 'P3-silence-rolls-back', scenario: 'message', bug: 'a check-back without an answer rolls back' },
   { name: 'P6-commit-before-local', scenario: 'message', bug: 'a commit before the local transaction' },
+  { name: 'W1-no-validity-check', scenario: 'redlock', bug: 'a lease that is granted after its validity' },
+  { name: 'W2-no-write-back', scenario: 'redlock', bug: 'a token that is not written back to a majority' },
+  { name: 'W3-write-back-without-counter-test', scenario: 'redlock', bug: 'a write-back over a larger counter' },
+  { name: 'E1-counters-die-with-their-node', scenario: 'redlock', bug: 'a node that comes back without its data' },
+  { name: 'M15-not-checked-after-the-wait', scenario: 'queue', bug: 'a waiter that takes a grant for its own unasked' },
+  { name: 'M16-release-without-owner-compare', scenario: 'queue', bug: 'a release that does not compare the owner' },
+  { name: 'E2-grants-to-the-late', scenario: 'queue', bug: 'a hand-over to a waiter whose time is over' },
+  { name: 'E3-granted-stays-a-waiter', scenario: 'queue', bug: 'a hand-over that leaves its entry behind' },
+  { name: 'E4-grant-is-not-passed-on', scenario: 'queue', bug: 'a hand-over to one whom no message reaches' },
+  { name: 'E5-newcomer-overtakes', scenario: 'queue', bug: 'a free name goes to whoever comes, though others wait' },
+  {
+    name: 'E6-token-follows-the-clock',
+    scenario: 'queue',
+    bug: 'a token that is not counted when the clock goes back',
+  },
+  {
+    name: 'E8-leftovers-are-believed',
+    scenario: 'queue-shared',
+    bug: 'an entry that outlives its list is taken for a place',
+  },
+  {
+    name: 'E7-confirms-what-it-heard',
+    scenario: 'queue',
+    bug: 'a message of an earlier grant gives a later one its token',
+  },
 ]
 
 /** Those that cannot show here, and why. */
@@ -52,4 +77,8 @@ export const outOfScope: Readonly<Record<string, string>> = {
   'T4-confirm-without-try': 'needs a second bug: nobody commits here before every try was answered',
   'P4-takeover-forgets-escalations': 'a refused delivery is held here, and told to nobody',
   'P5-takeover-forgets-delays': 'deliveries have no delay',
+  'M13-lease-by-wall-clock': 'locks have no clock here: what time ends is a move of its own',
+  'M14-resource-ignores-the-token': 'what a lock guards is not part of the model, only the order of tokens is',
+  'W4-renewal-from-reply-time': 'the same as M13, and leases are not renewed',
+  'W5-no-startup-grace': 'E1 is what the grace is against: a node that forgets breaks the order whenever it counts',
 }

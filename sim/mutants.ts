@@ -61,12 +61,12 @@ const mutants: readonly Mutant[] = [
   ['M16-release-without-owner-compare', 'redis-locks', 400, 'a release that does not compare the owner'],
   ['W1-no-validity-check', 'redis-locks', 2_000, 'a lease that is granted after its validity'],
   ['W4-renewal-from-reply-time', 'redis-locks', 2_000, 'a renewal that counts from its answer'],
-  ['M13-lease-by-wall-clock', 'redlock', 400, 'a lease judged by the wall clock'],
-  ['M14-resource-ignores-the-token', 'redlock', 200, 'a resource that ignores the fencing token'],
-  ['M16-release-without-owner-compare', 'redlock', 200, 'a release that does not compare the owner'],
-  ['W1-no-validity-check', 'redlock', 800, 'a lease that is granted after its validity'],
-  ['W2-no-write-back', 'redlock', 400, 'a token that is not written back to a majority'],
-  ['W5-no-startup-grace', 'redlock', 2_000, 'a restarted master counts at once, though it may have forgotten'],
+  ['M13-lease-by-wall-clock', 'redlock', 1_000, 'a lease judged by the wall clock'],
+  ['M14-resource-ignores-the-token', 'redlock', 600, 'a resource that ignores the fencing token'],
+  ['M16-release-without-owner-compare', 'redlock', 600, 'a release that does not compare the owner'],
+  ['W1-no-validity-check', 'redlock', 2_000, 'a lease that is granted after its validity'],
+  ['W2-no-write-back', 'redlock', 800, 'a token that is not written back to a majority'],
+  ['W5-no-startup-grace', 'redlock', 5_000, 'a restarted master counts at once, though it may have forgotten'],
 ]
 
 const values = readOptions('npm run mutants', { only: { type: 'string' }, smoke: { type: 'boolean', default: false } })

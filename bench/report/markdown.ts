@@ -6,9 +6,9 @@ import type { PatternName } from '../patterns/pattern.ts'
 import { patternOf } from '../patterns/patterns.ts'
 import type { StoreKind } from '../setting/stores.ts'
 import type { Stretch } from '../undecided/measure-undecided.ts'
+import { locksBlocks } from './locks-markdown.ts'
+import { type Cell, shown, table, whole } from './markdown-table.ts'
 import type { BenchRecord, Figures } from './record.ts'
-
-type Cell = string | number | null
 
 /** By the name that the document gives a block. Empty where the record has no such figures: that block stays as it is. */
 export const blocks: { readonly [name: string]: (record: BenchRecord, file: string) => string } = {
@@ -20,13 +20,14 @@ export const blocks: { readonly [name: string]: (record: BenchRecord, file: stri
   alone: (record, file) => dated(record, file, aloneTable(record)),
   undecided: (record, file) => dated(record, file, undecidedTables(record)),
   claims: (record, file) => dated(record, file, claimsTable(record)),
+  locks: (record, file) => dated(record, file, locksBlocks(record)),
 }
 
 /** Where the figures come from, and how far they can be believed. */
 function dated({ machine, quick, extent }: BenchRecord, file: string, tables: readonly string[]): string {
   if (tables.length === 0) return ''
   const { runs, seconds } = extent.load
-  const short = quick || runs < 3 || seconds < 2
+  const short = quick || runs < 3 || seconds < 2 || machine.loadBefore > machine.cores
   const warning = short ? ' **A short run, or a busy machine: the counts are exact, the rates are no record.**' : ''
   const where = `${machine.cores} cores, load ${machine.loadBefore} before the run, Node ${machine.node}, PostgreSQL ${machine.postgres ?? '–'}`
   return [`From [${file}](../${file}): ${where}.${warning}`, ...tables].join('\n\n')
@@ -125,24 +126,10 @@ function claimsTable({ claims = [] }: Figures): string[] {
   return table(['', 'stored', 'rows a claim of 100 reads', 'ms', 'ms, nothing due'], rows)
 }
 
-function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
-  if (rows.length === 0) return []
-  const line = (cells: readonly Cell[]) => `| ${cells.map((cell) => cell ?? '–').join(' | ')} |`
-  return [[line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n')]
-}
-
 function storeName(store: StoreKind): string {
   return store === 'sqlite' ? 'SQLite' : 'PostgreSQL'
 }
 
 function latencies(p50: Spread, p99: Spread): string {
   return `${p50.median}, ${p99.median} ms`
-}
-
-function shown({ median }: Spread): string {
-  return whole(median)
-}
-
-function whole(value: number): string {
-  return value.toLocaleString('en-US')
 }

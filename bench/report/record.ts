@@ -2,6 +2,7 @@ import type { ClaimFigures } from '../claims/claim-figures.ts'
 import type { Extent } from '../extent.ts'
 import type { IdleFigures } from '../idle/measure-idle.ts'
 import type { JournalFigures } from '../journal/measure-journal.ts'
+import type { LocksFigures } from '../locks/figures.ts'
 import type { Machine } from '../measuring/machine.ts'
 import type { HttpFigures } from '../patterns/measure-http.ts'
 import type { AloneFigures, InProcessFigures } from '../patterns/measure-in-process.ts'
@@ -31,10 +32,14 @@ export interface BenchRecord {
   readonly undecided?: readonly UndecidedFigures[]
   readonly claims?: readonly ClaimFigures[]
   readonly idle?: IdleFigures
+  readonly locks?: LocksFigures
   readonly targets: readonly Target[]
 }
 
-export type Figures = Pick<BenchRecord, 'journal' | 'alone' | 'inProcess' | 'http' | 'undecided' | 'claims' | 'idle'>
+export type Figures = Pick<
+  BenchRecord,
+  'journal' | 'alone' | 'inProcess' | 'http' | 'undecided' | 'claims' | 'idle' | 'locks'
+>
 
 /** Several parts measure patterns, and their figures stand in the same lists. */
 export function together(first: Figures, second: Figures): Figures {
@@ -56,4 +61,4 @@ export const settings = {
 }
 
 export const peers =
-  'none in this run: each figure is held against a raw limit instead, the store written without a coordinator and the same HTTP without Lockstep'
+  'locks: the libraries named in their tables. Elsewhere none: each figure is held against a raw limit instead, the store written without a coordinator and the same HTTP without Lockstep'

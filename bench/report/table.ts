@@ -1,8 +1,7 @@
-import type { Spread } from '../measuring/spread.ts'
 import type { Stretch } from '../undecided/measure-undecided.ts'
+import { locksTables } from './locks-tables.ts'
+import { shown, titled } from './plain-table.ts'
 import type { BenchRecord, Figures } from './record.ts'
-
-type Row = readonly (string | number)[]
 
 export function tablesOf(record: BenchRecord): string {
   const { machine, targets } = record
@@ -18,6 +17,7 @@ export function tablesOf(record: BenchRecord): string {
     undecidedTable(record),
     claimsTable(record),
     idleTable(record),
+    ...locksTables(record),
   ]
   return [head, ...tables, verdicts.join('\n')].filter((text) => text !== '').join('\n\n')
 }
@@ -124,22 +124,4 @@ function idleTable({ idle }: Figures): string {
     `  ${startMib} MiB after the start, ${afterSagasMib} MiB after ${sagas} sagas`,
     `  with ${parked} parked: ${idleCpuPercent} % of a core, ${idleMib} MiB`,
   ].join('\n')
-}
-
-function titled(title: string, head: Row, rows: readonly Row[]): string {
-  return rows.length === 0 ? '' : `${title}\n${aligned([head, ...rows])}`
-}
-
-function aligned(rows: readonly Row[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)))
-  const line = (row: Row) => row.map((cell, column) => pad(cell, widths[column] ?? 0, column)).join('  ')
-  return rows.map((row) => `  ${line(row)}`.trimEnd()).join('\n')
-}
-
-function pad(cell: string | number, width: number, column: number): string {
-  return column === 0 ? String(cell).padEnd(width) : String(cell).padStart(width)
-}
-
-function shown({ median, min, max }: Spread): string {
-  return min === max ? `${median}` : `${median} (${min}-${max})`
 }

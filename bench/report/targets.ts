@@ -1,4 +1,5 @@
 import { patternOf } from '../patterns/patterns.ts'
+import { judgeLocks } from './locks-targets.ts'
 import type { Figures, Target } from './record.ts'
 
 export const journalRatioMin = 0.5
@@ -15,7 +16,14 @@ export function judge(figures: Figures): Target[] {
     value: String(ratio),
     kind: 'ratio' as const,
   }))
-  return [...ratios, ...judgeAlone(figures), ...judgeCommits(figures), ...judgeCrowd(figures), ...judgeClaims(claims)]
+  return [
+    ...ratios,
+    ...judgeAlone(figures),
+    ...judgeCommits(figures),
+    ...judgeCrowd(figures),
+    ...judgeClaims(claims),
+    ...judgeLocks(figures),
+  ]
 }
 
 /** Each transaction by itself, so there is nothing to tolerate. */

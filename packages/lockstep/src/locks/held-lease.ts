@@ -269,7 +269,8 @@ export class HeldLease implements Lease, Kept {
     const delayMs = Math.max(soonestMs, Math.min(ttlMs / 3, leftMs - (ttlMs * 2) / 3))
     const overMs = this.#heldSinceMs + maxHoldMs
     if (overMs <= this.#nowMs + delayMs) this.#planAt(overMs, 0)
-    else this.#planAt(this.#nowMs + delayMs, delayMs < ttlMs / 3 ? 0 : ttlMs / 60)
+    // Drift keeps it a little below the third; only what is much sooner goes alone.
+    else this.#planAt(this.#nowMs + delayMs, delayMs < ttlMs / 4 ? 0 : ttlMs / 60)
     if (delayMs > leftMs - this.#marginMs) this.#armExpiry()
   }
 

@@ -180,13 +180,15 @@ const commands: Readonly<Record<string, Run>> = {
 }
 
 function set(data: RedisData, [key = '', text = '', ...options]: readonly string[]): Reply {
-  if (options.includes('NX') && data.has(key)) return null
+  const given = options.includes('GET')
+  const before = given ? (data.read(key, 'string')?.text ?? null) : null
+  if (options.includes('NX') && data.has(key)) return before
   const at = options.indexOf('PX')
   const ms = at < 0 ? null : integer(options[at + 1] ?? '')
   if (ms !== null && ms <= 0) throw new RedisReplyError("ERR invalid expire time in 'set' command")
   data.remove(key)
   data.write(key, { kind: 'string', text }, ms === null ? null : data.nowMs() + ms)
-  return { ok: 'OK' }
+  return given ? before : { ok: 'OK' }
 }
 
 function itemsOf(data: RedisData, key: string): readonly string[] {

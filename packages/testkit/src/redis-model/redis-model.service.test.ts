@@ -22,6 +22,8 @@ if (testsWithRedis())
       () => ['GET', one(keys)],
       () => ['SET', one(keys), one(members)],
       () => ['SET', one(keys), one(members), 'NX', 'PX', '90000'],
+      () => ['SET', one(keys), one(members), 'GET'],
+      () => ['SET', one(keys), one(members), 'PX', '90000', 'GET'],
       () => ['DEL', one(keys)],
       () => ['EXISTS', one(keys), one(keys)],
       () => ['LLEN', one(keys)],
