@@ -94,9 +94,18 @@ export class RedlockNode {
 
   /** Asked now, and again while it does not answer, until it cannot matter any more. */
   owe(question: Question, lastsMs: number): void {
+    const debt = { question, untilMs: this.#environment.clock.monotonicMs() + lastsMs }
+    const paying = this.#payOne(debt).then((unpaid) => {
+      if (unpaid !== null) this.#keep(unpaid)
+    })
+    this.#releasing.add(paying)
+    void paying.finally(() => this.#releasing.delete(paying))
+  }
+
+  #keep(debt: Debt): void {
     if (this.#debts.length >= debtsMax) this.#debts.shift()
-    this.#debts.push({ question, untilMs: this.#environment.clock.monotonicMs() + lastsMs })
-    this.#paying ??= this.#pay()
+    this.#debts.push(debt)
+    this.#paying ??= this.#payLater()
   }
 
   /** A release, of what runs out by itself after `lastsMs`. What is not answered is owed. */
@@ -116,7 +125,7 @@ export class RedlockNode {
   /** Releases that are on their way may arrive: a majority has answered them long before the last node. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.allSettled([...this.#releasing, this.#paying])
+    await Promise.allSettled([...this.#releasing])
     await this.#connection.close()
   }
 
@@ -143,13 +152,12 @@ export class RedlockNode {
     })
   }
 
-  async #pay(): Promise<void> {
-    for (;;) {
+  async #payLater(): Promise<void> {
+    while (this.#debts.length > 0 && !this.#isClosed) {
+      await this.#pause(payEveryMs)
       const debts = this.#debts.splice(0)
       const unpaid = await Promise.all(debts.map((debt) => this.#payOne(debt)))
       this.#debts.push(...unpaid.filter((debt) => debt !== null))
-      if (this.#debts.length === 0 || this.#isClosed) break
-      await this.#pause(payEveryMs)
     }
     this.#paying = null
   }

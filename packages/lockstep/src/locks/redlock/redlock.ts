@@ -9,6 +9,7 @@ import type {
 } from '../../ports/index.ts'
 import { type Duration, durationMs } from '../../protocol/index.ts'
 import { type Attempted, attempt } from './attempt.ts'
+import { Notices } from './notices.ts'
 import { RedlockHold, unavailable } from './redlock-hold.ts'
 import { evictOnNodes, inspectNodes } from './redlock-inspection.ts'
 import { keysOf } from './redlock-name.ts'
@@ -66,6 +67,7 @@ class Redlock implements LockBackend {
   readonly ttlMinMs = ttlMinMs
   readonly ttlMaxMs: number
   readonly #nodes: readonly RedlockNode[]
+  readonly #notices: Notices
   readonly #settings: Settings
   readonly #environment: LockEnvironment
   /** What locking a majority takes, so that those who collide wait for longer than that. */
@@ -78,6 +80,7 @@ class Redlock implements LockBackend {
     this.#environment = environment
     const startupGraceMs = settings.ttlMaxMs
     this.#nodes = masters.map((connector) => new RedlockNode({ connector, environment, startupGraceMs }))
+    this.#notices = new Notices(this.#nodes, environment.timers)
   }
 
   get capabilities() {
@@ -91,7 +94,7 @@ class Redlock implements LockBackend {
     ask.signal.throwIfAborted()
     const keys = keysOf(this.#settings.prefix, ask.name)
     const untilMs = this.#nowMs + ask.waitMs
-    const sleep = new Sleep(this.#nodes, keys.channel, this.#environment.timers, ask.signal)
+    const sleep = new Sleep(this.#notices, keys.channel, this.#environment, ask.signal)
     try {
       for (let number = 0, splits = 0, failures = 0; ; number++) {
         const attempted = await this.#attempt(ask, number)
@@ -123,6 +126,7 @@ class Redlock implements LockBackend {
 
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#notices.close()
     await Promise.all(this.#nodes.map((node) => node.close()))
   }
 
