@@ -37,8 +37,12 @@ export function paddedToken(fence: Fence): string {
   return String(tokenOf(fence)).padStart(tokenDigits, '0')
 }
 
+export function isResource(resource: unknown): resource is string {
+  return typeof resource === 'string' && resource !== '' && resource.length <= resourceCharactersMax
+}
+
 export function checkResource(resource: string): string {
-  if (typeof resource === 'string' && resource !== '' && resource.length <= resourceCharactersMax) return resource
+  if (isResource(resource)) return resource
   throw new LockstepError('LOCKSTEP_CONFIGURATION', {
     message: `A fenced resource's name is 1 to ${resourceCharactersMax} characters, but is ${JSON.stringify(String(resource).slice(0, 60))}.`,
   })

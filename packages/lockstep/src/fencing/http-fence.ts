@@ -1,6 +1,6 @@
 import { isLockstepError, LockstepError } from '../errors.ts'
 import { problemBody, problemContentType } from '../protocol/index.ts'
-import { type Fence, tokenMax, tokenOf } from './fence.ts'
+import { type Fence, isResource, tokenMax, tokenOf } from './fence.ts'
 
 /** Carries the token, in decimal digits. */
 export const fencingHeader = 'lockstep-fencing-token'
@@ -17,6 +17,10 @@ export function fencingHeaders(fence: Fence): Readonly<Record<string, string>> {
 
 /** The fence of a request for that resource. Fails with `LOCKSTEP_INVALID_REQUEST` when its token is missing or no number. */
 export function readFence(request: Request, resource: string): Fence {
+  if (!isResource(resource))
+    throw new LockstepError('LOCKSTEP_INVALID_REQUEST', {
+      message: 'What the request is about has a name that is empty or too long to be fenced.',
+    })
   const text = request.headers.get(fencingHeader)
   if (text !== null && /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= tokenMax)
     return { name: resource, fencingToken: BigInt(text) }
@@ -27,7 +31,10 @@ export function readFence(request: Request, resource: string): Fence {
 }
 
 export interface FencedHandler {
-  /** What the request is about; it names the fence. */
+  /**
+   * What the request is about; it names the fence. Two spellings of one resource, such as a trailing slash, must give one name: else they are
+   * two fences. The id that your router has found is best.
+   */
   resourceOf(request: Request): string
   /** Does the work, and claims the fence in the same transaction (`claimFence`, `fencedEffect`) before it reads anything. */
   handle(request: Request, fence: Fence): Promise<Response> | Response
@@ -38,7 +45,7 @@ export interface FencedHandler {
  *
  * @example
  * export const put = fencedHandler({
- *   resourceOf: (request) => new URL(request.url).pathname,
+ *   resourceOf: (request) => `item-${itemIdOf(request)}`,
  *   handle: (request, fence) => inTransaction(async (tx) => { await claimFence(tx, fence); … }),
  * })
  */

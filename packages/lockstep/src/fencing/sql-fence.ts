@@ -1,3 +1,4 @@
+import { mutant } from '#mutant'
 import { LockstepError } from '../errors.ts'
 import type { PgClientHandle, SqliteHandle } from '../ports/index.ts'
 import { checkResource, type Fence, staleToken, tokenOf } from './fence.ts'
@@ -30,6 +31,7 @@ export function fenceTableSql(schema?: string): string {
 export async function claimFence(tx: PgClientHandle, fence: Fence, options: SqlFenceOptions = {}): Promise<void> {
   const resource = checkResource(options.resource ?? fence.name)
   const token = tokenOf(fence)
+  if (mutant('C1-no-claim')) return
   const { rows } = await tx
     .query(claimSql(tableName(options.schema), ['$1', '$2']), [resource, String(token)])
     .catch(noTable)
@@ -57,7 +59,8 @@ function prepareClaim(db: SqliteHandle): ReturnType<SqliteHandle['prepare']> {
  * `LOCKSTEP_STALE_TOKEN` when no row was changed, so the row must exist.
  */
 export function requireFenced(changed: { readonly rowCount: number | null }, fence: Fence): void {
-  if ((changed.rowCount ?? 0) === 0) throw staleToken(fence.name, tokenOf(fence))
+  const token = tokenOf(fence)
+  if (!((changed.rowCount ?? 0) > 0)) throw staleToken(fence.name, token)
 }
 
 function claimSql(table: string, [resource, token]: readonly [string, string]): string {

@@ -66,6 +66,8 @@ export class Locks {
 
   /** All of the names or none, within one `wait`. They are taken in one order by everybody, so nobody waits in a circle. */
   async multi(names: readonly string[], options: AcquireOptions = {}): Promise<MultiLease> {
+    if (!Array.isArray(names))
+      throw new LockstepError('LOCKSTEP_CONFIGURATION', { message: 'The names of `multi` are an array of texts.' })
     const { waitMs } = readOptions(options, this.#backend)
     const { clock } = this.#parts.environment
     const checked = names.map(checkLockName)
@@ -104,6 +106,10 @@ export class Locks {
    * renewal, and is stopped before that by nothing but its fencing token.
    */
   async evict(name: string, token?: bigint): Promise<readonly LockInfo[]> {
+    if (token !== undefined && typeof token !== 'bigint')
+      throw new LockstepError('LOCKSTEP_CONFIGURATION', {
+        message: 'The token of an eviction is a bigint, as a lease has it.',
+      })
     const raw = token === undefined ? undefined : token - this.#parts.tokenOffset
     const taken = await this.#backend.evict(checkLockName(name), raw)
     return taken.map((info) => this.#shown(info))

@@ -43,6 +43,8 @@ export class NamedLock {
     work: (lease: Lease) => Promise<Result> | Result,
     options: AcquireOptions = {},
   ): Promise<Result> {
+    if (typeof work !== 'function')
+      throw new LockstepError('LOCKSTEP_CONFIGURATION', { message: 'withLock takes the work as a function.' })
     const lease = await this.acquire(options)
     try {
       return await lease.run(() => work(lease))

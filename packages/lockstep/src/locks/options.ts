@@ -4,22 +4,22 @@ import { type Duration, durationMs } from '../protocol/index.ts'
 
 export interface AcquireOptions {
   /** A dead holder blocks others at most this long; 10 s unless given. Session backends have their own, and show it as `lease.ttlMs`. */
-  readonly ttl?: Duration
+  readonly ttl?: Duration | undefined
   /** Bound of the whole wait, 10 s unless given; 0 is one try, `Infinity` is allowed. */
-  readonly wait?: Duration | typeof Infinity
+  readonly wait?: Duration | typeof Infinity | undefined
   /** Ends the wait at once and leaves nothing behind. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** At a third of the TTL, unless false: then `extend` is yours. */
-  readonly renew?: boolean
+  readonly renew?: boolean | undefined
   /** After this, renewal stops and the lease is lost; 1 h unless given, and no bound in an election. */
-  readonly maxHold?: Duration | typeof Infinity
+  readonly maxHold?: Duration | typeof Infinity | undefined
   /** Shown by `inspect`. */
-  readonly label?: string
+  readonly label?: string | undefined
   /**
    * Inside `withLock` or `lease.run` of the same name that lease is given again; never unless asked for. Pieces of work side by side in
    * there share it.
    */
-  readonly reentrant?: boolean
+  readonly reentrant?: boolean | undefined
 }
 
 export interface ReadOptions {
@@ -46,7 +46,24 @@ export function checkLockName(name: unknown): string {
   })
 }
 
+const known = new Set(['ttl', 'wait', 'signal', 'renew', 'maxHold', 'label', 'reentrant'])
+
+function checkOptions(options: AcquireOptions): void {
+  if (typeof options !== 'object' || options === null) throw mistaken('The options of a lock are an object.')
+  const unknown = Object.keys(options).find((name) => !known.has(name))
+  if (unknown !== undefined) throw mistaken(`A lock has no option ${JSON.stringify(unknown.slice(0, 60))}.`)
+  for (const name of ['renew', 'reentrant'] as const)
+    if (options[name] !== undefined && typeof options[name] !== 'boolean') throw mistaken(`${name} is true or false.`)
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
+    throw mistaken('signal is an AbortSignal: of an AbortController, pass its `signal`.')
+}
+
+function mistaken(message: string): LockstepError {
+  return new LockstepError('LOCKSTEP_CONFIGURATION', { message, next: `The options are ${[...known].join(', ')}.` })
+}
+
 export function readOptions(options: AcquireOptions, backend: LockBackend): ReadOptions {
+  checkOptions(options)
   const { ttl = defaultTtlMs(backend), wait = 10_000, maxHold = 3_600_000, renew = true } = options
   return {
     ttlMs: durationMs(ttl, 'ttl', { minMs: backend.ttlMinMs, maxMs: backend.ttlMaxMs }),
@@ -64,7 +81,8 @@ function defaultTtlMs({ ttlMinMs, ttlMaxMs }: LockBackend): number {
 }
 
 function checkLabel(label: string): string {
-  if (label.length <= 100 && ![...label].some((one) => one < ' ' || one === '\u007f')) return label
+  // Control and formatting characters, and half a character, would reach the terminal of whoever lists the locks.
+  if (typeof label === 'string' && label.length <= 100 && !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(label)) return label
   throw new LockstepError('LOCKSTEP_CONFIGURATION', {
     message: 'A label is at most 100 characters without control characters.',
   })

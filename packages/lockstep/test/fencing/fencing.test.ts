@@ -47,7 +47,10 @@ describe('tokens that cannot fence', () => {
     const locks = createLocks(memoryLocks())
     const unsupported = expect.objectContaining({ code: 'LOCKSTEP_LOCK_UNSUPPORTED' })
     const shared = [await locks.readWrite('sku').read.acquire(), await locks.semaphore('sku', 2).acquire()]
-    for (const lease of shared) expect(() => fencingHeaders(lease)).toThrowError(unsupported)
+    for (const lease of shared) {
+      expect(() => fencingHeaders(lease)).toThrowError(unsupported)
+      expect(() => requireFenced({ rowCount: 1 }, lease)).toThrowError(unsupported)
+    }
     const single = await locks.semaphore('one', 1).acquire()
     expect(fencingHeaders(single)).toEqual({ 'lockstep-fencing-token': String(single.fencingToken) })
     await locks.close()
@@ -74,11 +77,17 @@ describe('a fenced handler', () => {
   })
   test.each([
     {},
-    ...['', '0', '-1', '1e3', '0x1', ' 1 2', '1'.repeat(20), '9999999999999999999'].map((text) => ({
-      'lockstep-fencing-token': text,
-    })),
+    ...['', '0', '-1', '1e3', '0x1', ' 1 2', '1'.repeat(20), '9999999999999999999', '9223372036854775808'].map(
+      (text) => ({
+        'lockstep-fencing-token': text,
+      }),
+    ),
   ])('answers 400 to %j', async (headers) => {
     expect((await send(headers as Record<string, string>)).status).toBe(400)
+  })
+  test('answers 400 when what it is about cannot be named', async () => {
+    const long = `http://here/${'a'.repeat(400)}`
+    expect((await handler(new Request(long, { headers: fencingHeaders(fence(1n)) }))).status).toBe(400)
   })
   test('leaves what else is thrown to its caller', async () => {
     const failing = fencedHandler({ resourceOf: () => 'a', handle: () => Promise.reject(new Error('mine')) })

@@ -208,6 +208,19 @@ describe('a backend that is away', () => {
   })
 })
 
+describe('what is asked for in a wrong way', () => {
+  it('is refused, and nothing is held', async () => {
+    const wrong: (() => Promise<unknown>)[] = [
+      () => locks.multi('abc' as never),
+      () => locks.multi(null as never),
+      () => locks.evict('sku', 5 as never),
+      () => locks.withLock('sku', undefined as never),
+    ]
+    for (const ask of wrong) expect(await codeOf(ask())).toBe('LOCKSTEP_CONFIGURATION')
+    expect(await backend.inspect()).toEqual([])
+  })
+})
+
 describe('what is asked for', () => {
   it.each(['', '.', '..', 'a/b', 'a b', 'a{b}', 'x'.repeat(201), 7 as never])(
     'the name %j is refused',
@@ -215,12 +228,23 @@ describe('what is asked for', () => {
       expect(await codeOf(locks.acquire(name))).toBe('LOCKSTEP_CONFIGURATION')
     },
   )
-  it.each([{ ttl: 0 }, { ttl: -1 }, { ttl: 1 }, { ttl: '10' as never }, { wait: -1 }, { label: 'a\nb' }])(
-    'the options %j are refused',
-    async (options) => {
-      expect(await codeOf(locks.acquire('sku', options))).toBe('LOCKSTEP_CONFIGURATION')
-    },
-  )
+  it.each([
+    { ttl: 0 },
+    { ttl: -1 },
+    { ttl: 1 },
+    { ttl: '10' as never },
+    { wait: -1 },
+    { label: 'a\nb' },
+    { label: '\u009b' },
+    { label: '\u202e' },
+    { label: '\ud800' },
+    { renew: 'no' as never },
+    { signal: {} as never },
+    { timeout: 5 } as never,
+    null as never,
+  ])('the options %j are refused', async (options) => {
+    expect(await codeOf(locks.acquire('sku', options))).toBe('LOCKSTEP_CONFIGURATION')
+  })
 })
 
 describe('clocks and stalls', () => {

@@ -50,7 +50,9 @@ function addShow(locks: Command): void {
 
 function addRelease(locks: Command): void {
   onBackend(locks.command('release'))
-    .description('takes a lock away from whoever holds it; only its fencing token stops that holder')
+    .description(
+      'takes a lock away from whoever holds it; only its fencing token stops that holder. On postgres+advisory all locks of that process go',
+    )
     .argument('<name>')
     .requiredOption('--reason <text>', 'why, for the next person')
     .addOption(
@@ -64,6 +66,8 @@ function addRelease(locks: Command): void {
     )
     .action((name: string, options: ReleaseOptions) =>
       withLocks(options, async (opened) => {
+        if (options.reason.trim() === '')
+          throw new LockstepError('LOCKSTEP_CONFIGURATION', { message: 'A reason must say something.' })
         const [taken] = await opened.evict(name, options.token)
         if (taken === undefined) throw notHeld(name, options.token, await opened.inspect(name))
         const { reason } = options

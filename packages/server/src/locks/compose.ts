@@ -33,12 +33,25 @@ const schemes: Readonly<Record<string, Scheme>> = {
 /** Nothing is connected before the first call. `LOCKSTEP_CONFIGURATION` for what is no backend. */
 export function backendNamed(url: string): Promise<NamedBackend> {
   const scheme = schemes[url.slice(0, url.indexOf('://') + 1)]
-  if (scheme !== undefined) return scheme(url)
+  if (scheme !== undefined) return opened(scheme, url)
   throw new LockstepError('LOCKSTEP_CONFIGURATION', {
     // Not the whole of it: there may be a password in it.
     message: `${JSON.stringify(url.slice(0, Math.max(0, url.indexOf('://'))))} is no kind of lock backend.`,
     next: `Name one as ${backendForms}.`,
   })
+}
+
+async function opened(scheme: Scheme, url: string): Promise<NamedBackend> {
+  try {
+    return await scheme(url)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new LockstepError('LOCKSTEP_CONFIGURATION', {
+      message: `The address of the ${url.slice(0, url.indexOf(':'))} backend is no valid URL.`,
+      next: `Name one as ${backendForms}.`,
+      cause: error,
+    })
+  }
 }
 
 async function redisBackend(urls: string): Promise<NamedBackend> {

@@ -91,7 +91,12 @@ function rawClients(handle: IoRedisHandle): MakeRawRedis {
     }
     return {
       // The package rejects with "Connection is closed." for everything; what the server said came as an event.
-      open: () => client.connect().catch((error: Error) => Promise.reject(lastError ?? error)),
+      open: async () => {
+        await client.connect().catch((error: Error) => Promise.reject(lastError ?? error))
+        // The package goes on in database 0 when the one that was asked for does not exist.
+        const { db = 0 } = handle.options as { db?: unknown }
+        if (db !== 0) await client.call('SELECT', String(db))
+      },
       call(args) {
         writeTogether()
         return (client.call as (...all: readonly string[]) => Promise<unknown>)(...args)

@@ -56,6 +56,8 @@ export class Contention implements Sleeper, Abortable {
     this.#untilMs = this.#nowMs + ask.waitMs
     parts.contentions.add(this)
     parts.aborts.add(ask.signal, this)
+    // The request may queue it, and the grant come before the answer: on another connection.
+    if (ask.waitMs > 0 && parts.wakeUps?.isListening === true) parts.wakeUps.add(ask.owner, this)
   }
 
   get recipe(): Recipe {

@@ -90,6 +90,10 @@ for index = 1, #KEYS do
   held[index] = 0
   if redis.call('GET', KEYS[index]) == ARGV[2 * index - 1] then
     held[index] = redis.call('PEXPIRE', KEYS[index], ARGV[2 * index])
+    -- The counter must outlive the longest hold, or nobody could say any more which token it has.
+    local counter = KEYS[index] .. ':token'
+    local left = redis.call('PTTL', counter)
+    if left >= 0 and left < ${tokenKeptMs / 2} then redis.call('PEXPIRE', counter, ${tokenKeptMs} + ARGV[2 * index]) end
   end
 end
 return held`

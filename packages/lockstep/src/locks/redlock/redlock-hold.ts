@@ -25,7 +25,7 @@ export function driftMs(ttlMs: number): number {
 /** A majority of the nodes stands for it. */
 export class RedlockHold implements LockHold {
   readonly token: bigint
-  readonly ttlMs: number
+  ttlMs: number
   validUntilMs: number
   readonly #grant: Grant
   readonly #released = new Set<RedlockNode>()
@@ -40,7 +40,7 @@ export class RedlockHold implements LockHold {
   async extend(ttlMs: number): Promise<boolean> {
     const { nodes, keys, owner, nodeTimeoutMs, nowMs } = this.#grant
     const args = [owner, String(ttlMs)]
-    const extension = { script: extendScript, keys: [keys.lock], args, timeoutMs: nodeTimeoutMs }
+    const extension = { script: extendScript, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
     const sentMs = nowMs()
     // A shorter one counts from now on, since it may be applied without an answer.
     this.validUntilMs = Math.min(this.validUntilMs, sentMs + ttlMs - driftMs(ttlMs))
@@ -55,11 +55,12 @@ export class RedlockHold implements LockHold {
     const untilMs = countsFromMs + ttlMs - driftMs(ttlMs)
     if (untilMs <= nowMs()) return this.#notExtended(poll)
     this.validUntilMs = Math.max(this.validUntilMs, untilMs)
+    this.ttlMs = ttlMs
     return true
   }
 
   async release(): Promise<boolean> {
-    const { nodes, keys, owner, nodeTimeoutMs, ttlMs } = this.#grant
+    const { nodes, keys, owner, nodeTimeoutMs } = this.#grant
     const args = [owner, keys.channel]
     const script = mutant('M16-release-without-owner-compare') ? carelessReleaseScript : releaseScript
     const question = { script, keys: [keys.lock], args, timeoutMs: nodeTimeoutMs }
@@ -67,7 +68,7 @@ export class RedlockHold implements LockHold {
       nodes,
       async (node) => {
         if (this.#released.has(node)) return 1
-        const answer = await node.release(question, ttlMs)
+        const answer = await node.release(question, this.ttlMs)
         if (answer === 1) this.#released.add(node)
         return answer
       },
@@ -99,7 +100,7 @@ export class RedlockHold implements LockHold {
 export function unavailable(what: string, causes: readonly Error[]): LockstepError {
   const reasons = causes.map(({ message }) => message)
   return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
-    message: `Too few nodes answered for it to be ${what}: ${reasons.join('; ') || 'they disagree'}.`,
+    message: `Too few nodes answered for it to be ${what}: ${reasons.map((reason) => reason.replace(/\.$/, '')).join('; ') || 'they disagree'}.`,
     details: { causes: reasons },
     cause: new AggregateError(causes),
   })

@@ -25,8 +25,8 @@ export interface RedlockOptions {
   readonly ttlMax?: Duration
 }
 
-/** A wait during which too few nodes answer so often in a row ends with LOCKSTEP_LOCK_UNAVAILABLE. */
-const unavailableMax = 3
+/** A wait during which too few nodes answer for so long ends with LOCKSTEP_LOCK_UNAVAILABLE. */
+const troubleMaxMs = 5_000
 const sleepMaxMs = 500
 const ttlMinMs = 50
 
@@ -48,6 +48,10 @@ export function redlock(masters: readonly RedisConnector[], options: RedlockOpti
       next: 'Five masters on five machines outlive two of them. With one master use redisLocks.',
     })
   const { prefix = 'lockstep:redlock', nodeTimeout, ttlMax = '30s' } = options
+  if (!/^[A-Za-z0-9._:~@=+-]{1,100}$/.test(prefix))
+    throw new LockstepError('LOCKSTEP_CONFIGURATION', {
+      message: `The prefix of lock keys is 1 to 100 characters of A-Z a-z 0-9 . _ : ~ @ = + -, but is ${JSON.stringify(prefix)}.`,
+    })
   const settings: Settings = {
     prefix,
     nodeTimeoutMs: nodeTimeout === undefined ? null : durationMs(nodeTimeout, 'nodeTimeout', { minMs: 1 }),
@@ -96,11 +100,11 @@ class Redlock implements LockBackend {
     const untilMs = this.#nowMs + ask.waitMs
     const sleep = new Sleep(this.#notices, keys.channel, this.#environment, ask.signal)
     try {
-      for (let number = 0, splits = 0, failures = 0; ; number++) {
+      for (let number = 0, splits = 0, troubleSinceMs = this.#nowMs; ; number++) {
         const attempted = await this.#attempt(ask, number)
         if (attempted.grant !== null) return new RedlockHold(attempted.grant)
-        failures = attempted.isUnavailable ? failures + 1 : 0
-        if (failures >= unavailableMax) throw unavailable('granted', attempted.causes)
+        if (!attempted.isUnavailable) troubleSinceMs = this.#nowMs
+        if (this.#nowMs - troubleSinceMs >= troubleMaxMs) throw unavailable('granted', attempted.causes)
         const leftMs = untilMs - this.#nowMs
         if (leftMs <= 0) return await notGranted(attempted)
         splits = attempted.isHeld ? 0 : splits + 1

@@ -32,11 +32,17 @@ redis.call('SET', KEYS[2], ARGV[2], 'PX', 86400000 + ARGV[3])
 return 1`,
 }
 
-/** ARGV: owner, TTL. 1 extended, 0 somebody else's, -1 nobody's: it has run out, or the node has forgotten it. */
+/**
+ * ARGV: owner, TTL. 1 extended, 0 somebody else's, -1 nobody's: it has run out, or the node has forgotten it. The counter outlives the
+ * longest hold.
+ */
 export const extendScript: RedisScript = {
   lua: `
 local owner = redis.call('GET', KEYS[1])
-if owner == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if owner == ARGV[1] then
+  redis.call('PEXPIRE', KEYS[2], 86400000 + ARGV[2])
+  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
 if owner then return 0 end
 return -1`,
 }
