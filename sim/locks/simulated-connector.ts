@@ -27,6 +27,7 @@ class SimulatedConnection implements RedisConnection {
   #lastArrivalMs = 0
   #lastAnswerMs = 0
   #isClosed = false
+  #isConnecting = false
 
   constructor(redis: SimulatedRedis, node: SimulatedNode, parts: ConnectorParts) {
     this.#redis = redis
@@ -138,10 +139,22 @@ class SimulatedConnection implements RedisConnection {
       for (const tell of [...this.#told]) tell('lost')
       for (const { listener } of this.#subscriptions) listener.lost()
     })
-    this.#node.deliver(5, 'connected again', () => {
+    if (!this.#isConnecting) this.#connectAgain(5)
+  }
+
+  /** A server that is down refuses: nobody is connected, and nothing is subscribed, before it is up. */
+  #connectAgain(afterMs: number): void {
+    this.#isConnecting = true
+    this.#node.deliver(afterMs, 'connects again', () => {
+      this.#isConnecting = false
+      if (this.#isClosed) return
+      if (!this.#redis.isUp) {
+        if (this.#subscriptions.size > 0) this.#connectAgain(50)
+        return
+      }
       for (const tell of [...this.#told]) tell('connected')
       for (const { listener, join } of this.#subscriptions) {
-        if (this.#redis.isUp) join()
+        join()
         listener.restored()
       }
     })

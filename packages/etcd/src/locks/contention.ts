@@ -1,7 +1,8 @@
 /**
  * One ask from its first request to its hold, or to nothing.
  *
- *   entering  the request that puts its entry is under way. Moves: answered → standing, or held; given up → nothing stays.
+ *   entering  the request that puts its entry is under way. Moves: answered → standing, or held; trouble that may pass → entering, behind
+ *             a pause; given up → nothing stays.
  *   standing  its entry is in the queue. Moves: who stands before it leaves → looking; its session or its entry ends → entering, with
  *             what is left of the wait; given up → the entry is taken away.
  *   looking   its own entry and the queue are read in one view. Moves: nobody before it → held; somebody → standing; gone → entering.
@@ -12,6 +13,7 @@ import type { LockAsk, LockEnvironment, LockHold } from 'lockstep/ports'
 import { isEtcdError } from '../errors.ts'
 import type { Blockers } from './admission.ts'
 import type { Departures } from './departures.ts'
+import { Endurance } from './endurance.ts'
 import { EtcdHold } from './hold.ts'
 import type { Patience } from './patience.ts'
 import type { Candidate, Queues, Standing } from './queues.ts'
@@ -39,17 +41,18 @@ export class Contention {
   readonly #parts: ContentionParts
   readonly #ask: LockAsk
   readonly #patience: Patience
+  readonly #endurance: Endurance
 
   constructor(ask: LockAsk, patience: Patience, parts: ContentionParts) {
     this.#parts = parts
     this.#ask = ask
     this.#patience = patience
+    this.#endurance = new Endurance(ask, patience, parts.environment)
   }
 
   async run(): Promise<LockHold | null> {
     for (;;) {
-      const session = await this.#asked(this.#parts.sessions.current())
-      const outcome = await this.#once(session)
+      const outcome = await this.#once()
       if (outcome !== 'begin anew') return outcome
       if (this.#ask.waitMs > 0 && this.#patience.remainingMs <= 0) return null
     }
@@ -61,9 +64,22 @@ export class Contention {
     return outcome === 'begin anew' ? this.run() : outcome
   }
 
-  async #once(session: EtcdSession): Promise<Outcome> {
-    const standing = await this.#enter(session)
-    return standing === null || standing === 'begin anew' ? standing : this.#stand(standing, session)
+  async #once(): Promise<Outcome> {
+    const entered = await this.#entered()
+    return entered === null || entered === 'begin anew' ? entered : this.#stand(entered.standing, entered.session)
+  }
+
+  async #entered(): Promise<{ standing: Standing; session: EtcdSession } | null | 'begin anew'> {
+    for (;;) {
+      try {
+        const session = await this.#patience.during(this.#parts.sessions.current())
+        const standing = await this.#enter(session)
+        this.#endurance.recover()
+        return standing === null || standing === 'begin anew' ? standing : { standing, session }
+      } catch (error) {
+        if (!(await this.#endurance.bears(error))) throw toLockstepErrorUnlessGivenUp(error, this.#ask)
+      }
+    }
   }
 
   async #enter(session: EtcdSession): Promise<Standing | null | 'begin anew'> {
@@ -75,7 +91,7 @@ export class Contention {
       return await this.#patience.during(entering)
     } catch (error) {
       this.#undo(entering, candidate, session)
-      if (!isLeaseGone(error)) throw toLockstepErrorUnlessGivenUp(error, this.#ask)
+      if (!isLeaseGone(error)) throw error
       session.isGone('the server does not know its lease')
       return 'begin anew'
     }
@@ -148,14 +164,6 @@ export class Contention {
 
   get #bounds(): { readonly timeoutMs: number } {
     return { timeoutMs: Math.min(this.#parts.requestMs, Math.max(graceMs, this.#patience.remainingMs)) }
-  }
-
-  async #asked<Value>(request: Promise<Value>): Promise<Value> {
-    try {
-      return await this.#patience.during(request)
-    } catch (error) {
-      throw toLockstepErrorUnlessGivenUp(error, this.#ask)
-    }
   }
 }
 

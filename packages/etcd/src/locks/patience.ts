@@ -27,6 +27,8 @@ export class Patience {
 
   /** As the request ends; an abort does not wait for that, and leaves what becomes of the request to the caller. */
   async during<Value>(request: Promise<Value>): Promise<Value> {
+    // Given up before it is waited for, its failure would be heard by nobody.
+    request.catch(() => undefined)
     this.check()
     const given = Promise.withResolvers<never>()
     const stop = this.#onGivenUp(given.reject)

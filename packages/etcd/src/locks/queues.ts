@@ -97,9 +97,10 @@ export class Queues {
     return answer.succeeded
   }
 
-  async isHeld({ key, token }: Standing): Promise<boolean> {
-    const { entries } = await this.#etcd.range({ key, keysOnly: true })
-    return entries[0]?.createRevision === token
+  /** In its own mode: a downgrade whose answer was lost keeps the revision, and has made it a reader. */
+  async isHeld({ key, token, ask: { mode } }: Standing): Promise<boolean> {
+    const [found] = (await this.#etcd.range({ key })).entries
+    return found?.createRevision === token && readEntry(found, lockKind(mode)).mode.kind === mode.kind
   }
 
   /** True when it was there. */

@@ -13,7 +13,7 @@ const mistaken: ReadonlySet<number> = new Set([
 /** Errors of the client in the words of the lock contract. */
 export function toLockstepError(error: unknown, name: string): LockstepError {
   if (isLockstepError(error)) return error
-  if (isEtcdError(error, 'refused') && mistaken.has(error.status ?? -1)) return refused(error)
+  if (isMistake(error)) return refused(error)
   return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
     message: `etcd did not do what was asked for the lock ${name}: ${messageOf(error)}`,
     outcome: isEtcdError(error, 'unknown') ? 'unknown' : 'not-applied',
@@ -25,6 +25,15 @@ export function toLockstepError(error: unknown, name: string): LockstepError {
 /** The lease was revoked or has run out: nothing of its session is left. */
 export function isLeaseGone(error: unknown): boolean {
   return isEtcdError(error, 'refused') && error.status === grpcStatus.notFound
+}
+
+/** No endpoint, no leader, no answer, too much to do: another try may fare better. */
+export function mayPass(error: unknown): boolean {
+  return isEtcdError(error) && !isMistake(error)
+}
+
+function isMistake(error: unknown): error is EtcdError {
+  return isEtcdError(error, 'refused') && mistaken.has(error.status ?? -1)
 }
 
 function refused(error: EtcdError): LockstepError<'LOCKSTEP_CONFIGURATION'> {

@@ -19,6 +19,8 @@ export interface PgPooledClientHandle extends PgClientHandle {
 export interface PgPoolHandle<Client extends PgPooledClientHandle = PgPooledClientHandle> {
   connect(): Promise<Client>
   readonly totalCount: number
+  /** Tells of every new connection before anybody is given it. */
+  on?(event: 'connect', listener: (client: Client) => void): unknown
 }
 
 export type PgNotificationListener = (message: {

@@ -143,6 +143,15 @@ if (testsWithZooKeeper())
       expect([await writer.release(), await reader?.release()]).toEqual([false, true])
     })
 
+    test('a downgrade that was applied without an answer is given up with the writer: no reader stays', async () => {
+      const writer = await held(locks.contend(ask('unheard', { mode: { kind: 'write' } })))
+      faults.loseReply('multi', 'SYSTEM_ERROR')
+      await expect(writer.downgrade?.()).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+      expect(await treeBelow(other, root)).toEqual([expect.stringContaining('__READ__')])
+      expect(await writer.release()).toBe(true)
+      await nothingLeft()
+    })
+
     test('CURATOR-621: a writer that waits does not slip in at a downgrade, and a reader that waits does', async () => {
       const name = 'downgrade'
       const writer = await held(locks.contend(ask(name, { mode: { kind: 'write' } })))

@@ -28,7 +28,8 @@ export class NodeHold implements LockHold, SessionHold {
     this.node = node
     this.#session = session
     this.#remove = remove
-    if (downgrade !== undefined) this.downgrade = () => downgrade(this)
+    if (downgrade !== undefined)
+      this.downgrade = () => downgrade(this).catch((error: unknown) => Promise.reject(toLockstepError(error)))
     if (!session.isConnected) this.#state = 'at-risk'
     session.add(this)
   }

@@ -3,7 +3,7 @@ import type { LockEnvironment } from 'lockstep/ports'
 import type { ZooKeeperOptions } from '../session-options.ts'
 import { openZooKeeper, type ZooKeeper } from '../zookeeper.ts'
 import { LockSession } from './lock-session.ts'
-import { toLockstepError, unavailable } from './to-lockstep-error.ts'
+import { toLockstepError } from './to-lockstep-error.ts'
 
 export type SessionSource = ZooKeeper | ZooKeeperOptions
 
@@ -76,5 +76,9 @@ export class Sessions {
 }
 
 function closed(): LockstepError {
-  return unavailable('These locks were closed.')
+  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
+    message: 'These locks were closed.',
+    retriable: false,
+    next: 'Acquire before `close`, or create the locks anew.',
+  })
 }

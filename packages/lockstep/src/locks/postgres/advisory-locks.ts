@@ -2,8 +2,8 @@
 import type { LockAsk, LockBackend, LockEnvironment, LockHold, LockInfo, OpenLockBackend } from '../../ports/index.ts'
 import { AdvisorySession } from './advisory-session.ts'
 import * as sql from './advisory-statements.ts'
-import { infoOf } from './lock-info.ts'
-import { Notices } from './notices.ts'
+import { infoOf, storedHolder } from './lock-info.ts'
+import { Notices, type NoticeWait } from './notices.ts'
 import { type LockPool, Statements } from './statements.ts'
 import { makeTable, once, tablesIn } from './tables.ts'
 import { closedError, toLockError, unsupported } from './trouble.ts'
@@ -77,13 +77,7 @@ class AdvisoryLocks implements LockBackend {
     const wait = new Wait({ ask, closing: this.#closing.signal, environment, backend: backendName })
     const notice = this.#notices.join(ask.name)
     try {
-      for (;;) {
-        const session = await wait.during(this.#current())
-        const hold = await this.#take(session, ask, wait)
-        if (hold !== null || wait.remainingMs <= 0) return hold
-        await wait.pause(pollMs, (wake) => notice.listen(wake))
-        if (wait.remainingMs <= 0) return null
-      }
+      return await this.#throughTrouble(ask, wait, notice)
     } catch (error) {
       throw ask.signal.aborted && error === ask.signal.reason ? error : toLockError(error, backendName)
     } finally {
@@ -106,6 +100,27 @@ class AdvisoryLocks implements LockBackend {
     this.#closing.abort()
     await this.#opening?.catch(() => undefined)
     this.#session?.end('the locks were closed')
+  }
+
+  async #throughTrouble(ask: LockAsk, wait: Wait, notice: NoticeWait): Promise<LockHold | null> {
+    for (;;) {
+      try {
+        return await this.#untilGranted(ask, wait, notice)
+      } catch (error) {
+        await wait.bear(error)
+      }
+    }
+  }
+
+  async #untilGranted(ask: LockAsk, wait: Wait, notice: NoticeWait): Promise<LockHold | null> {
+    for (;;) {
+      wait.asks()
+      const session = await wait.during(this.#current())
+      const hold = await this.#take(session, ask, wait)
+      if (hold !== null || wait.remainingMs <= 0) return hold
+      await wait.pause(pollMs, (wake) => notice.listen(wake))
+      if (wait.remainingMs <= 0) return null
+    }
   }
 
   async #current(): Promise<AdvisorySession> {
@@ -138,9 +153,10 @@ class AdvisoryLocks implements LockBackend {
   async #take(session: AdvisorySession, ask: LockAsk, wait: Wait): Promise<LockHold | null> {
     if (session.names.has(ask.name)) return null
     session.names.add(ask.name)
-    const taking = session.run(sql.takeStatement(this.#parts.table), [ask.name, JSON.stringify(ask.holder)])
+    const taking = session.run(sql.takeStatement(this.#parts.table), [ask.name, storedHolder(ask.holder)])
     try {
       const token = (await wait.during(taking)).rows[0]?.['token']
+      wait.answered()
       if (token !== undefined && session.isAlive) return this.#holdOf(session, ask, BigInt(String(token)))
       session.names.delete(ask.name)
       return null

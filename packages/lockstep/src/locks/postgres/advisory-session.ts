@@ -11,6 +11,7 @@
  */
 import { LockstepError, messageOf } from '../../errors.ts'
 import type { HoldState, LockEnvironment, PgKeptClientHandle, PgResult, Timer } from '../../ports/index.ts'
+import { watchStatements } from './advisory-statements.ts'
 import type { Notices } from './notices.ts'
 import { releasedChannel } from './tables.ts'
 import { NoAnswer, sqlStateOf } from './trouble.ts'
@@ -38,17 +39,13 @@ export class AdvisorySession {
   #sentMs: number
   #provenMs = Number.NEGATIVE_INFINITY
   #unansweredSinceMs: number | null = null
-  #fail: (error: Error) => void = () => {}
-  readonly #ended: Promise<never>
+  /** Rejects what waits for an answer. A promise that lives as long as the connection would keep everything that ever raced it. */
+  readonly #unanswered = new Set<(error: Error) => void>()
 
   constructor(parts: SessionParts) {
     this.#parts = parts
     this.ttlMs = parts.ttlMs
     this.#sentMs = this.#nowMs
-    const { promise, reject } = Promise.withResolvers<never>()
-    promise.catch(() => undefined)
-    this.#ended = promise
-    this.#fail = reject
     this.#validUntilMs = validUntil(this.#sentMs, this.ttlMs)
     this.#planHeartbeat()
     this.#listen()
@@ -62,6 +59,7 @@ export class AdvisorySession {
       throw behindPooler()
     }
     await this.run(`listen ${releasedChannel}`)
+    for (const statement of watchStatements(this.ttlMs)) await this.#tryTo(statement)
   }
 
   get validUntilMs(): number {
@@ -87,7 +85,7 @@ export class AdvisorySession {
   run(text: string, values?: unknown[]): Promise<PgResult> {
     const result = this.#last.then(() => this.#send(text, values))
     this.#last = result.catch(() => undefined)
-    return Promise.race([result, this.#ended])
+    return result
   }
 
   /** False when it is lost; rejects when nobody answers for a third of the TTL. An answer that is young enough counts. */
@@ -116,7 +114,8 @@ export class AdvisorySession {
     this.#listeners.clear()
     this.#heartbeat?.cancel()
     this.#expiry?.cancel()
-    this.#fail(new NoAnswer(why, { wasSent: true }))
+    for (const reject of this.#unanswered) reject(new NoAnswer(why, { wasSent: true }))
+    this.#unanswered.clear()
     this.#parts.client.release(true)
   }
 
@@ -126,7 +125,7 @@ export class AdvisorySession {
     this.#sentMs = sentMs
     this.#unansweredSinceMs = sentMs
     try {
-      const result = await Promise.race([this.#parts.client.query(text, values), this.#ended])
+      const result = await this.#untilEnded(this.#parts.client.query(text, values))
       this.#prove(sentMs)
       return result
     } catch (error) {
@@ -136,6 +135,26 @@ export class AdvisorySession {
       }
       this.#prove(sentMs)
       throw error
+    }
+  }
+
+  #untilEnded<Value>(answer: Promise<Value>): Promise<Value> {
+    const { promise, resolve, reject } = Promise.withResolvers<Value>()
+    this.#unanswered.add(reject)
+    void answer.then(resolve, reject).finally(() => this.#unanswered.delete(reject))
+    return promise
+  }
+
+  /** A server that refuses it does without. */
+  async #tryTo(statement: string): Promise<void> {
+    try {
+      await this.run(statement)
+    } catch (error) {
+      if (!this.isAlive) throw error
+      this.#parts.environment.log.debug(
+        { error: messageOf(error) },
+        'The server does not watch the connection of the locks.',
+      )
     }
   }
 

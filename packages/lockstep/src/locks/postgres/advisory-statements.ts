@@ -32,3 +32,19 @@ export function inspectStatement(table: string): string {
       and (classid::bigint << 32) | objid::bigint = ${numberOf('held.name')})
   order by name limit 1000`
 }
+
+/**
+ * Has the server see within about `ttlMs` that a client has vanished: keepalive for a connection that is silent, the user timeout for one
+ * that notices were sent to, and from version 14 on a look at the connection while a statement runs.
+ */
+export function watchStatements(ttlMs: number): readonly string[] {
+  const seconds = (part: number): number => Math.max(1, Math.floor((ttlMs * part) / 1_000))
+  const checkMs = Math.max(1, Math.round(ttlMs / 3))
+  return [
+    `select set_config('tcp_keepalives_idle', '${seconds(1 / 2)}', false),
+      set_config('tcp_keepalives_interval', '${seconds(1 / 6)}', false), set_config('tcp_keepalives_count', '3', false),
+      set_config('tcp_user_timeout', '${Math.max(1, Math.round(ttlMs))}', false)`,
+    `select case when current_setting('server_version_num')::int >= 140000
+      then set_config('client_connection_check_interval', '${checkMs}', false) end`,
+  ]
+}

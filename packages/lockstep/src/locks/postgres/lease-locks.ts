@@ -10,8 +10,8 @@ import type {
 } from '../../ports/index.ts'
 import * as sql from './lease-statements.ts'
 import { Listener } from './listener.ts'
-import { infoOf } from './lock-info.ts'
-import { Notices } from './notices.ts'
+import { infoOf, storedHolder } from './lock-info.ts'
+import { Notices, type NoticeWait } from './notices.ts'
 import { type LockPool, Statements } from './statements.ts'
 import { makeTable, once, tablesIn } from './tables.ts'
 import { closedError, NoAnswer, toLockError, unsupported } from './trouble.ts'
@@ -94,8 +94,7 @@ class LeaseLocks implements LockBackend {
     })
     const notice = this.#notices.join(ask.name)
     try {
-      await wait.during(this.#prepared())
-      return await this.#untilGranted(ask, wait, notice)
+      return await this.#throughTrouble(ask, wait, notice)
     } catch (error) {
       throw ask.signal.aborted && error === ask.signal.reason ? error : toLockError(error, backendName)
     } finally {
@@ -123,12 +122,23 @@ class LeaseLocks implements LockBackend {
     await Promise.all(this.#givingBack)
   }
 
-  async #untilGranted(
-    ask: LockAsk,
-    wait: Wait,
-    notice: { listen(wake: () => void): () => void },
-  ): Promise<LockHold | null> {
+  /** Each try after trouble has an owner of its own: what takes back the one before would else take back this one. */
+  async #throughTrouble(ask: LockAsk, wait: Wait, notice: NoticeWait): Promise<LockHold | null> {
+    for (let troubles = 0; ; troubles += 1) {
+      const owner = troubles === 0 ? ask.owner : `${ask.owner}+${troubles}`
+      try {
+        wait.asks()
+        await wait.during(this.#prepared())
+        return await this.#untilGranted({ ...ask, owner }, wait, notice)
+      } catch (error) {
+        await wait.bear(error)
+      }
+    }
+  }
+
+  async #untilGranted(ask: LockAsk, wait: Wait, notice: NoticeWait): Promise<LockHold | null> {
     for (;;) {
+      wait.asks()
       const answer = await this.#take(ask, wait)
       if ('token' in answer) return this.#holdOf(ask, answer)
       if (wait.remainingMs <= 0) return null
@@ -144,10 +154,11 @@ class LeaseLocks implements LockBackend {
   async #take(ask: LockAsk, wait: Wait): Promise<Granted | { readonly leftMs: number }> {
     const { clock } = this.#parts.environment
     const sentMs = clock.monotonicMs()
-    const values = [ask.name, ask.owner, ask.ttlMs, JSON.stringify(ask.holder)]
+    const values = [ask.name, ask.owner, ask.ttlMs, storedHolder(ask.holder)]
     const taking = this.#run(sql.takeStatement(this.#parts.table), values)
     try {
       const { token, left_ms: leftMs } = (await wait.during(taking)).rows[0] ?? {}
+      wait.answered()
       if (token === null || token === undefined) return { leftMs: Number(leftMs ?? 0) }
       const validUntilMs = validUntil(sentMs, ask.ttlMs)
       if (clock.monotonicMs() < validUntilMs) return { token: BigInt(String(token)), validUntilMs }
@@ -162,9 +173,12 @@ class LeaseLocks implements LockBackend {
   #holdOf(ask: LockAsk, granted: Granted): LockHold {
     const { clock } = this.#parts.environment
     let { validUntilMs } = granted
+    let heldTtlMs = ask.ttlMs
     return {
       token: granted.token,
-      ttlMs: ask.ttlMs,
+      get ttlMs() {
+        return heldTtlMs
+      },
       get validUntilMs() {
         return validUntilMs
       },
@@ -176,6 +190,7 @@ class LeaseLocks implements LockBackend {
         const { rows } = await this.#asked(sql.extendStatement(this.#parts.table), values, ttlMs / 3)
         if (rows.length === 0) return false
         validUntilMs = untilMs
+        heldTtlMs = ttlMs
         return true
       },
       release: async () => (await this.#asked(this.#release, [ask.name, ask.owner])).rows[0]?.['was_held'] === true,

@@ -54,11 +54,11 @@ export function inspectStatement(table: string): string {
   from ${table} where expires_at > clock_timestamp() and ($1::text is null or name = $1) order by name limit 1000`
 }
 
-/** Input: name, token or null. Output: what was taken away. */
+/** Input: name, token or null; a token may be larger than the server has numbers for. Output: what was taken away. */
 export function evictStatement(table: string): string {
   return `with found as (
     select name, token, owner, holder, since, expires_at from ${table}
-    where name = $1 and expires_at > clock_timestamp() and ($2::bigint is null or token = $2::bigint) for update),
+    where name = $1 and expires_at > clock_timestamp() and ($2::numeric is null or token = $2::numeric) for update),
   freed as (
     update ${table} as held set owner = '', expires_at = to_timestamp(0) from found
     where held.name = found.name returning found.*),

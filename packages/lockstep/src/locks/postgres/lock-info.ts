@@ -15,6 +15,12 @@ export function infoOf(row: Record<string, unknown>): LockInfo {
   }
 }
 
+/** As the server stores it: a label may hold what is no text to it, half a character or a zero. */
+export function storedHolder({ host, pid, label }: LockHolder): string {
+  const text = (value: string): string => value.toWellFormed().replaceAll('\0', '\uFFFD')
+  return JSON.stringify({ host: text(host), pid, label: text(label) })
+}
+
 function holderOf(value: unknown): LockHolder | null {
   const { host, pid, label } = Object(value)
   const isHolder = typeof host === 'string' && typeof pid === 'number' && typeof label === 'string'

@@ -5,6 +5,18 @@ import { NoAnswer, sqlStateOf } from './trouble.ts'
 
 export type LockPool = PgPoolHandle<PgKeptClientHandle>
 
+/**
+ * One server message can make a connection usable, and the next one of the same chunk end it: whoever asked for it has not been given it
+ * yet, the pool no longer listens, and an error that nobody hears would end the process.
+ */
+const heard = new WeakSet<LockPool>()
+
+function hearErrors(pool: LockPool): void {
+  if (heard.has(pool)) return
+  heard.add(pool)
+  pool.on?.('connect', (client) => client.on('error', () => {}))
+}
+
 export class Statements {
   readonly #pool: LockPool
   readonly #timers: LockEnvironment['timers']
@@ -12,6 +24,7 @@ export class Statements {
   constructor(pool: LockPool, timers: LockEnvironment['timers']) {
     this.#pool = pool
     this.#timers = timers
+    hearErrors(pool)
   }
 
   /** Rejects with `NoAnswer`, or with what the server answered. */

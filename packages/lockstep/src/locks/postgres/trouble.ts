@@ -15,9 +15,27 @@ export class NoAnswer extends Error {
 /** Passwords, databases, rights, tables of another shape: somebody has to mend them. */
 const hopeless = /^(28|3D|3F|42|0A)/
 
+/** No class of SQLSTATE begins with E, but codes of the network do, such as EPIPE. */
 export function sqlStateOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : ''
+  return typeof code === 'string' && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(code) ? code : ''
+}
+
+/** The server starts, stops or has crashed, or the connection to it failed. */
+const passing = /^(57P0[1235]|08)/
+/** Told by the client of pg without a code: somebody has to mend these as well. */
+const unmendedClient = /^(SASL|The server does not support SSL|Cannot use a pool after)/
+
+/** What may be over at the next try: a server that is out of reach, starts or stops, or does not answer. */
+export function mayPass(error: unknown): boolean {
+  const cause = error instanceof NoAnswer ? (error.cause ?? error) : error
+  const state = sqlStateOf(cause)
+  if (state !== '') return passing.test(state)
+  if (!(error instanceof NoAnswer)) return false
+  const { code } = cause as { code?: unknown }
+  // Codes of the network begin with E; those of TLS, which has found a wrong certificate, do not, or with ERR_.
+  if (typeof code === 'string') return /^E(?!RR_)/.test(code)
+  return !unmendedClient.test(messageOf(cause))
 }
 
 /** In the words of the lock contract: configuration for what will not pass by itself, unavailable for everything else. */

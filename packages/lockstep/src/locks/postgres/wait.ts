@@ -1,5 +1,9 @@
 import type { LockAsk, LockEnvironment } from '../../ports/index.ts'
-import { closedError } from './trouble.ts'
+import { closedError, mayPass } from './trouble.ts'
+
+/** How long trouble that may pass is borne, and the bound of a pause between two tries meanwhile. */
+const borneMs = 5_000
+const troublePauseMs = 250
 
 /** The wait of one ask: until its time is over, its signal is aborted, or the locks are closed. */
 export class Wait {
@@ -9,6 +13,8 @@ export class Wait {
   readonly #backend: string
   readonly #untilMs: number
   #tries = 0
+  #askedMs: number
+  #troubledSinceMs: number | null = null
 
   constructor(parts: {
     ask: LockAsk
@@ -20,7 +26,8 @@ export class Wait {
     this.#closing = parts.closing
     this.#environment = parts.environment
     this.#backend = parts.backend
-    this.#untilMs = parts.environment.clock.monotonicMs() + parts.ask.waitMs
+    this.#askedMs = parts.environment.clock.monotonicMs()
+    this.#untilMs = this.#askedMs + parts.ask.waitMs
   }
 
   get remainingMs(): number {
@@ -54,6 +61,28 @@ export class Wait {
     } finally {
       for (const stop of stops) stop()
     }
+  }
+
+  /** A try begins. */
+  asks(): void {
+    this.#askedMs = this.#environment.clock.monotonicMs()
+  }
+
+  /** The server has answered: trouble that comes later is counted anew. */
+  answered(): void {
+    this.#troubledSinceMs = null
+  }
+
+  /**
+   * Waits a little after trouble that may pass, so that the try can be repeated. Throws it when it may not, when one try was all that was
+   * asked for, and when it has lasted for too long, counted from the sending of the first request that failed.
+   */
+  async bear(trouble: unknown): Promise<void> {
+    this.#troubledSinceMs ??= this.#askedMs
+    const lastsMs = this.#environment.clock.monotonicMs() - this.#troubledSinceMs
+    if (!mayPass(trouble) || lastsMs >= Math.min(this.#ask.waitMs, borneMs)) throw trouble
+    await this.pause(troublePauseMs, () => () => {})
+    if (this.remainingMs <= 0) throw trouble
   }
 
   #check(): void {
