@@ -1,9 +1,14 @@
 /** Fences in PostgreSQL and in Redis, for real. */
 import { createClient } from '@redis/client'
 import { Redis } from 'ioredis'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RunningPostgres, startPostgres, testsWithPostgres } from '../../../testkit/src/services/postgres.ts'
+import {
+  quietPool,
+  type RunningPostgres,
+  startPostgres,
+  testsWithPostgres,
+} from '../../../testkit/src/services/postgres.ts'
 import { type RunningRedis, startRedis, testsWithRedis } from '../../../testkit/src/services/redis.ts'
 import { claimFence, fencedEffect, fenceTableSql } from '../../src/fencing/index.ts'
 import { armMutant } from '../../src/testing/index.ts'
@@ -17,7 +22,7 @@ if (testsWithPostgres())
     let pool: pg.Pool
     beforeAll(async () => {
       server = await startPostgres({ private: true })
-      pool = new pg.Pool({ connectionString: server.url })
+      pool = quietPool(server.url)
     })
     afterAll(async () => {
       await pool.end()
