@@ -13,6 +13,7 @@ import {
   type LockMode,
   lockKind,
 } from '../ports/index.ts'
+import { locksClosed } from './backend/index.ts'
 import type { ObserveLocks } from './events.ts'
 import { giveBack } from './giving-back.ts'
 import { HeldLease, type LeaseDesk, type Wish } from './held-lease.ts'
@@ -85,7 +86,7 @@ export class Contest {
 
   /** Ends every wait, and gives back every lease. */
   async close(): Promise<void> {
-    this.#parts.closing.abort(closed())
+    this.#parts.closing.abort(locksClosed(this.#parts.backend.name))
     await Promise.all([...this.#leases].map((lease) => lease.release()))
   }
 
@@ -235,14 +236,6 @@ function keepsTurn(mode: LockMode): boolean {
 /** Readers queue apart from writers: one reader that waits must not keep another of this process from a lock that readers hold. */
 function queueKey(mode: LockMode, name: string): string {
   return `${mode.kind === 'permit' ? lockKind(mode) : mode.kind} ${name}`
-}
-
-function closed(): LockstepError {
-  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
-    message: 'These locks were closed.',
-    retriable: false,
-    next: 'Create them anew, or close them later.',
-  })
 }
 
 function cannotDowngrade(backend: string): LockstepError {

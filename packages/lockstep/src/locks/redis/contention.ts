@@ -1,12 +1,13 @@
 import { mutant } from '#mutant'
 import { isLockstepError, LockstepError } from '../../errors.ts'
 import { type LockAsk, type LockHold, lockKind, type RedisReply, type Timer } from '../../ports/index.ts'
+import { locksClosed } from '../backend/index.ts'
 import type { Abortable } from './aborts.ts'
 import { waiterLifeMs } from './lua.ts'
 import type { RedisLockParts } from './parts.ts'
 import { limitOf, memberOf, type Recipe, recipeOf } from './recipe.ts'
 import { type Grant, RedisHold } from './redis-hold.ts'
-import { closedError, isUnknown, toLockError } from './trouble.ts'
+import { isUnknown, toLockError } from './trouble.ts'
 import type { Sleeper } from './wake-ups.ts'
 
 /** A grant that was not heard must be found before it is passed on, so this and its jitter are less than the time to confirm. */
@@ -100,13 +101,13 @@ export class Contention implements Sleeper, Abortable {
   }
 
   close(): void {
-    this.#end(() => this.#result.reject(closedError(this.#parts.backend)))
+    this.#end(() => this.#result.reject(locksClosed(this.#parts.backend)))
   }
 
   /** Over without a result: nobody waits for it, and another one asks with the same owner. */
   forget(): void {
     this.#settle('over')
-    this.#result.reject(closedError(this.#parts.backend))
+    this.#result.reject(locksClosed(this.#parts.backend))
   }
 
   async #run(first: Answer | null): Promise<void> {

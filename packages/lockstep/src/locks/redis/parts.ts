@@ -28,8 +28,3 @@ export interface GiveUps {
   /** Waits for the tries that are on their way, and starts no others. */
   close(): Promise<void>
 }
-
-/** Clocks run differently fast, and expiry is counted in whole milliseconds. */
-export function validityMs(ttlMs: number): number {
-  return ttlMs - (ttlMs * 0.01 + 2)
-}

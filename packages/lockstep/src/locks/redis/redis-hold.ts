@@ -1,7 +1,8 @@
 import { mutant } from '#mutant'
 import type { LockAsk, LockHold, RedisReply } from '../../ports/index.ts'
+import { validUntil } from '../backend/index.ts'
 import { carelessMutexRelease } from './mutex-scripts.ts'
-import { type RedisLockParts, validityMs } from './parts.ts'
+import type { RedisLockParts } from './parts.ts'
 import { memberOf, type Recipe } from './recipe.ts'
 import { downgradeScript } from './shared-scripts.ts'
 import { isUnknown, toLockError } from './trouble.ts'
@@ -33,7 +34,7 @@ export class RedisHold implements LockHold {
     this.member = memberOf(ask)
     this.token = token
     this.#ttlMs = ask.ttlMs
-    this.#validUntilMs = sentAtMs + validityMs(ask.ttlMs)
+    this.#validUntilMs = validUntil(sentAtMs, ask.ttlMs)
     if (ask.mode.kind === 'write') this.downgrade = () => this.#downgrade()
   }
 
@@ -50,13 +51,13 @@ export class RedisHold implements LockHold {
   }
 
   async extend(ttlMs: number): Promise<boolean> {
-    const untilMs = this.#nowMs + validityMs(ttlMs)
+    const untilMs = validUntil(this.#nowMs, ttlMs)
     // A shorter one counts from now on, since it may be applied without an answer.
     if (untilMs < this.#validUntilMs) this.#validUntilMs = untilMs
     try {
       const isHeld = await this.#parts.extensions.extend(this.recipe, this.member, ttlMs)
       if (isHeld) {
-        this.#validUntilMs = mutant('W4-renewal-from-reply-time') ? this.#nowMs + validityMs(ttlMs) : untilMs
+        this.#validUntilMs = mutant('W4-renewal-from-reply-time') ? validUntil(this.#nowMs, ttlMs) : untilMs
         this.#ttlMs = ttlMs
       }
       return isHeld

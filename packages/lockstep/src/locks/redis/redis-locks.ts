@@ -10,6 +10,7 @@ import {
   type RedisConnector,
   type RedisReply,
 } from '../../ports/index.ts'
+import { locksClosed } from '../backend/index.ts'
 import { Aborts } from './aborts.ts'
 import { answerOf, Contention } from './contention.ts'
 import { warnOfEviction } from './eviction-policy.ts'
@@ -19,7 +20,7 @@ import { evict, inspect } from './inspection.ts'
 import type { RedisLockParts } from './parts.ts'
 import { memberOf, recipeOf } from './recipe.ts'
 import { RedisHold } from './redis-hold.ts'
-import { closedError, isUnknown, toLockError } from './trouble.ts'
+import { isUnknown, toLockError } from './trouble.ts'
 import { WakeUps } from './wake-ups.ts'
 
 export interface RedisLocksOptions {
@@ -74,7 +75,7 @@ export function redisLocks(connector: RedisConnector, options: RedisLocksOptions
 function redisBackend(parts: RedisLockParts): LockBackend {
   let isClosed = false
   const throwIfClosed = (): void => {
-    if (isClosed) throw closedError(parts.backend)
+    if (isClosed) throw locksClosed(parts.backend)
   }
   const checkPolicyOnce = policyCheck(parts)
   return {

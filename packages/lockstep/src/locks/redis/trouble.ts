@@ -21,13 +21,6 @@ export function toLockError(error: unknown, backend: string): LockstepError {
   })
 }
 
-export function closedError(backend: string): LockstepError {
-  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
-    message: `${backend}: the locks are closed.`,
-    retriable: false,
-  })
-}
-
 /** Whether it may have had its effect. */
 export function isUnknown(error: unknown): boolean {
   return error instanceof RedisCallError && error.failure === 'unknown'
