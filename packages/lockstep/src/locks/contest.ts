@@ -41,10 +41,12 @@ export class Contest {
   readonly #queues = new LocalQueues()
   readonly #leases = new Set<HeldLease>()
   readonly #desk: LeaseDesk
+  #holder: LockHolder
 
   constructor(parts: ContestParts) {
     this.#parts = parts
     this.owners = new Owners(parts.context)
+    this.#holder = parts.holder
     const { timers, clock } = parts.environment
     const { backend, observe } = parts
     this.#desk = {
@@ -91,7 +93,7 @@ export class Contest {
   }
 
   async #hold({ key, name, mode, options }: Wish, startedMs: number): Promise<LockHold | null> {
-    const { closing, environment, holder } = this.#parts
+    const { closing, environment } = this.#parts
     const { signal } = closing
     const ask: LockAsk = {
       name,
@@ -100,12 +102,18 @@ export class Contest {
       waitMs: options.waitMs,
       signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]),
       owner: environment.random.hex(20, 'lock owner'),
-      holder: { ...holder, label: options.label },
+      holder: this.#holderNamed(options.label),
     }
     const turn = await this.#turn(key, ask)
     if (turn === null) return null
     const spentMs = this.#nowMs - startedMs
     return this.#atBackend(key, turn, { ...ask, waitMs: Math.max(0, options.waitMs - spentMs) })
+  }
+
+  /** The same object for the same label in a row, so that a backend need not write it down anew each time. */
+  #holderNamed(label: string): LockHolder {
+    if (this.#holder.label !== label) this.#holder = { ...this.#parts.holder, label }
+    return this.#holder
   }
 
   #turn(key: string, ask: LockAsk): Promise<Turn | null> | Turn {

@@ -38,6 +38,8 @@ export class Calls {
   #timer: Timer | null = null
   #timerAtMs = Infinity
   #inFlight = 0
+  /** Since the timer has last looked: a clock that is read for each answer would cost more than the rest of the answer. */
+  #wasHeard = false
   #silentSinceMs = 0
 
   constructor(
@@ -103,7 +105,7 @@ export class Calls {
 
   #send(call: Call, raw: RawRedis): void {
     call.isSent = true
-    if (this.#inFlight === 0) this.#silentSinceMs = this.#environment.clock.monotonicMs()
+    if (this.#inFlight === 0) this.#wasHeard = true
     this.#inFlight += 1
     call.send(raw).then(
       (reply) => {
@@ -121,7 +123,7 @@ export class Calls {
 
   #answered(): void {
     this.#inFlight -= 1
-    this.#silentSinceMs = this.#environment.clock.monotonicMs()
+    this.#wasHeard = true
   }
 
   #opened(): void {
@@ -152,6 +154,8 @@ export class Calls {
   #expire(): void {
     const nowMs = this.#environment.clock.monotonicMs()
     this.#timerAtMs = Infinity
+    if (this.#wasHeard) this.#silentSinceMs = nowMs
+    this.#wasHeard = false
     let nextMs = Infinity
     for (const call of this.#open) {
       if (call.deadlineMs <= nowMs) this.#fail(call, 'Redis did not answer in time.')

@@ -24,8 +24,6 @@ interface IoRedisClient {
   readonly stream?: { cork(): void; uncork(): void }
 }
 
-const writtenTogether = 16
-
 /** The package's defaults queue, resend and retry what nobody waits for any more: for a lock each of that is wrong. */
 const ownOptions = {
   lazyConnect: true,
@@ -71,24 +69,7 @@ function rawClients(handle: IoRedisHandle): MakeRawRedis {
     })
     client.on('end', () => events.lost(lastError ?? new Error('Redis has closed the connection.')))
     client.on('message', (channel: string, text: string) => events.message(channel, text))
-    let corked = 0
-    // The package writes each command by itself, and a write costs more than a command. A few of one turn leave together, and not all of
-    // them: the server works on the first ones while the rest are still being made.
-    const writeTogether = (): void => {
-      const { stream } = client
-      if (stream === undefined) return
-      if (corked === 0) {
-        stream.cork()
-        process.nextTick(() => {
-          corked = 0
-          stream.uncork()
-        })
-      } else if (corked % writtenTogether === 0) {
-        stream.uncork()
-        stream.cork()
-      }
-      corked += 1
-    }
+    const writeTogether = togetherOn(client)
     return {
       // The package rejects with "Connection is closed." for everything; what the server said came as an event.
       open: async () => {
@@ -98,13 +79,40 @@ function rawClients(handle: IoRedisHandle): MakeRawRedis {
         if (db !== 0) await client.call('SELECT', String(db))
       },
       call(args) {
-        writeTogether()
+        writeTogether(args.length)
         return (client.call as (...all: readonly string[]) => Promise<unknown>)(...args)
       },
       subscribe: async (channel) => void (await client.subscribe(channel)),
       unsubscribe: async (channel) => void (await client.unsubscribe(channel)),
       destroy: () => client.disconnect(),
     }
+  }
+}
+
+/** Arguments, as a measure of the work that they mean for the server. */
+const writtenTogether = 128
+
+/**
+ * The package writes each command by itself, and a write costs more than a command. A few of one turn leave together, and not all of them: the server
+ * works on the first ones while the rest are still being made. Called before each command, with the number of its arguments.
+ */
+function togetherOn(client: IoRedisClient): (count: number) => void {
+  let corked = 0
+  return (count) => {
+    const { stream } = client
+    if (stream === undefined) return
+    if (corked === 0) {
+      stream.cork()
+      process.nextTick(() => {
+        corked = 0
+        stream.uncork()
+      })
+    } else if (corked >= writtenTogether) {
+      stream.uncork()
+      stream.cork()
+      corked = 0
+    }
+    corked += count
   }
 }
 

@@ -7,11 +7,16 @@ export interface Abortable {
   aborted(): void
 }
 
-/** One listener for each signal, however many contend under it: a signal finds a listener only by looking at all of them. */
+/**
+ * One listener for each signal, however many contend under it: a signal finds a listener only by looking at all of them. The listener on the last
+ * signal stays when nobody contends any more, since the next one mostly comes with the same signal: that of the locks themselves.
+ */
 export class Aborts {
   readonly #watched = new Map<AbortSignal, Watched>()
+  #last: AbortSignal | null = null
 
   add(signal: AbortSignal, contention: Abortable): void {
+    if (this.#last !== signal) this.#use(signal)
     const known = this.#watched.get(signal)
     if (known !== undefined) return void known.contentions.add(contention)
     const contentions = new Set([contention])
@@ -23,8 +28,19 @@ export class Aborts {
   }
 
   remove(signal: AbortSignal, contention: Abortable): void {
+    this.#watched.get(signal)?.contentions.delete(contention)
+    if (signal !== this.#last) this.#forgetIdle(signal)
+  }
+
+  #use(signal: AbortSignal): void {
+    const before = this.#last
+    this.#last = signal
+    if (before !== null) this.#forgetIdle(before)
+  }
+
+  #forgetIdle(signal: AbortSignal): void {
     const known = this.#watched.get(signal)
-    if (known === undefined || !known.contentions.delete(contention) || known.contentions.size > 0) return
+    if (known === undefined || known.contentions.size > 0) return
     signal.removeEventListener('abort', known.tell)
     this.#watched.delete(signal)
   }

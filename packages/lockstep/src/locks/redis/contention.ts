@@ -128,12 +128,10 @@ export class Contention implements Sleeper, Abortable {
 
   /** Null when nothing is known; then `#trouble` says why. */
   async #acquire(): Promise<Answer | null> {
-    const { connection } = this.#parts
-    const { scripts, keys } = this.#recipe
     const sentAtMs = this.#nowMs
     this.#wasPoked = false
     try {
-      const reply = await connection.script(scripts.acquire, keys, this.wanted(), { timeoutMs: this.#callTimeoutMs })
+      const reply = await this.#parts.together.run('acquire', this.#recipe, this.wanted(), this.#callTimeoutMs)
       this.#trouble = null
       return answerOf(reply as readonly RedisReply[], sentAtMs)
     } catch (error) {
@@ -154,7 +152,7 @@ export class Contention implements Sleeper, Abortable {
 
   /** True when it is over: it is held, or was ended. An answer later than its own TTL is no lease, and is asked for again. */
   async #take(grant: Grant): Promise<boolean> {
-    const hold = new RedisHold(this.#parts, this.#recipe, this.#ask, grant)
+    const hold = new RedisHold(this.#parts, { recipe: this.#recipe, member: this.#member, ask: this.#ask }, grant)
     if (this.#parts.replicas !== null) await this.#replicate(this.#parts.replicas)
     if (this.#state !== 'contending') {
       this.#giveUp()
@@ -262,8 +260,7 @@ export class Contention implements Sleeper, Abortable {
   }
 
   #giveUp(): void {
-    const { keys, scripts } = this.#recipe
-    this.#parts.giveUps.start({ keys, member: this.#member, release: scripts.release, ttlMs: this.#ask.ttlMs })
+    this.#parts.giveUps.start({ recipe: this.#recipe, member: this.#member, ttlMs: this.#ask.ttlMs })
   }
 
   /** One that may wait only briefly is not kept by a backend that is slow. */

@@ -1,18 +1,19 @@
-import type { LockEnvironment, RedisConnection, Timer } from '../../ports/index.ts'
+import type { LockEnvironment, Timer } from '../../ports/index.ts'
 import { waiterLifeMs } from './lua.ts'
 import type { GiveUps } from './parts.ts'
+import type { Together } from './together.ts'
 
 const againEveryMs = 250
 
-export function giveUpsOver(connection: RedisConnection, environment: LockEnvironment, timeoutMs: number): GiveUps {
+export function giveUpsOver(together: Together, environment: LockEnvironment, timeoutMs: number): GiveUps {
   const { clock, timers } = environment
   const running = new Set<Promise<void>>()
   const paused = new Set<Timer>()
   let isClosed = false
-  const attempt: GiveUps['start'] = ({ keys, member, release, ttlMs }) => {
+  const attempt: GiveUps['start'] = ({ recipe, member, ttlMs }) => {
     const untilMs = clock.monotonicMs() + Math.max(ttlMs, waiterLifeMs) + timeoutMs
     const once = (): void => {
-      const run = connection.script(release, keys, [member], { timeoutMs }).then(
+      const run = together.run('release', recipe, [member], timeoutMs).then(
         () => {},
         () => {
           if (isClosed || clock.monotonicMs() >= untilMs) return

@@ -132,6 +132,28 @@ export const mutexScripts: LockScripts = {
   evict: { lua: evict },
 }
 
+/**
+ * Many operations, one after the other, as their own scripts do them. KEYS: the holder's key of each. ARGV: for each its name, then as its script. Answers
+ * what each of them answers, or the error that it has ended with, as text: the others are done all the same.
+ */
+export const mutexTogether: RedisScript = {
+  lua: `
+local function acquire(KEYS, ARGV) ${acquire} end
+local function release(KEYS, ARGV) ${release} end
+local function pass(KEYS, ARGV) ${pass} end
+local operations, counts = { acquire = acquire, release = release, pass = pass }, { acquire = 3, release = 1, pass = 4 }
+local replies, at = {}, 1
+for index, key in ipairs(KEYS) do
+  local run, count, args = operations[ARGV[at]], counts[ARGV[at]], {}
+  for number = 1, count do args[number] = ARGV[at + number] end
+  local done, reply = pcall(run, { key, key .. ':token', key .. ':queue', key .. ':waiters' }, args)
+  if not done then reply = type(reply) == 'table' and reply.err or tostring(reply) end
+  replies[index] = reply
+  at = at + 1 + count
+end
+return replies`,
+}
+
 /** A known bug, for proving that the suites catch it: whoever holds it, it is released. */
 export const carelessMutexRelease: RedisScript = {
   lua: release.replace("redis.call('GET', KEYS[1]) ~= ARGV[1]", 'false'),

@@ -1,6 +1,8 @@
 import type { LockEnvironment, RedisConnection } from '../../ports/index.ts'
 import type { Aborts } from './aborts.ts'
 import type { Extensions } from './extensions.ts'
+import type { Recipe } from './recipe.ts'
+import type { Together } from './together.ts'
 import type { WakeUps } from './wake-ups.ts'
 
 /** What all holds and contentions of one backend work with. */
@@ -9,6 +11,7 @@ export interface RedisLockParts {
   readonly prefix: string
   readonly connection: RedisConnection
   readonly environment: LockEnvironment
+  readonly together: Together
   readonly extensions: Extensions
   /** Null where only asking again tells. */
   readonly wakeUps: WakeUps | null
@@ -24,7 +27,7 @@ export interface RedisLockParts {
 
 export interface GiveUps {
   /** In the background, until it is answered or nothing can be left: whatever this member holds or waits for is taken away. */
-  start(giveUp: { keys: readonly string[]; member: string; release: { readonly lua: string }; ttlMs: number }): void
+  start(giveUp: { recipe: Recipe; member: string; ttlMs: number }): void
   /** Waits for the tries that are on their way, and starts no others. */
   close(): Promise<void>
 }

@@ -1,11 +1,20 @@
-import { type LockAsk, type LockKind, type LockMode, lockKind } from '../../ports/index.ts'
+import {
+  type LockAsk,
+  type LockHolder,
+  type LockKind,
+  type LockMode,
+  lockKind,
+  type RedisScript,
+} from '../../ports/index.ts'
 import type { LockScripts } from './lock-scripts.ts'
-import { mutexScripts } from './mutex-scripts.ts'
+import { mutexScripts, mutexTogether } from './mutex-scripts.ts'
 import { sharedScripts } from './shared-scripts.ts'
 
 /** Which keys and scripts a name has. The hash tag keeps them in one cluster slot, the prefix off everybody's data. */
 export interface Recipe {
   readonly scripts: LockScripts
+  /** The script that does several operations on several names; null where each is asked for by itself. */
+  readonly together: RedisScript | null
   readonly keys: readonly string[]
   /** How many of the keys `extend` takes for one name. */
   readonly extendKeys: number
@@ -19,6 +28,7 @@ export function recipeOf(prefix: string, kind: LockKind, name: string): Recipe {
   const isMutex = kind === 'mutex'
   return {
     scripts: isMutex ? mutexScripts : sharedScripts,
+    together: isMutex ? mutexTogether : null,
     keys: [key, `${key}:token`, `${key}:queue`, `${key}:waiters`],
     extendKeys: isMutex ? 1 : 2,
   }
@@ -32,10 +42,21 @@ export function nameOfKey(prefix: string, key: string): { kind: LockKind; name: 
   return kind === undefined || found?.[2] === undefined ? null : { kind, name: found[2] }
 }
 
+const shown = new WeakMap<LockHolder, string>()
+
+/** Mostly the same one asks again. */
+function shownHolder(holder: LockHolder): string {
+  const known = shown.get(holder)
+  if (known !== undefined) return known
+  const { host, pid, label } = holder
+  const text = JSON.stringify([host, pid, label])
+  shown.set(holder, text)
+  return text
+}
+
 /** Unique per ask, and says for people who it is. */
 export function memberOf({ mode, owner, holder }: Pick<LockAsk, 'mode' | 'owner' | 'holder'>): string {
-  const { host, pid, label } = holder
-  const text = `${owner} ${JSON.stringify([host, pid, label])}`
+  const text = `${owner} ${shownHolder(holder)}`
   return lockKind(mode) === 'mutex' ? text : `${mode.kind.charAt(0)} ${text}`
 }
 

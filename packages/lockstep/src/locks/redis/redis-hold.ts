@@ -13,6 +13,13 @@ export interface Grant {
   readonly sentAtMs: number
 }
 
+/** Who asked, for what. */
+export interface Asking {
+  readonly recipe: Recipe
+  readonly member: string
+  readonly ask: LockAsk
+}
+
 /** A granted member, whose time counts from the sending of what was answered. */
 export class RedisHold implements LockHold {
   readonly token: bigint
@@ -27,11 +34,11 @@ export class RedisHold implements LockHold {
 
   declare downgrade?: () => Promise<LockHold | null>
 
-  constructor(parts: RedisLockParts, recipe: Recipe, ask: LockAsk, { token, sentAtMs }: Grant) {
+  constructor(parts: RedisLockParts, { recipe, member, ask }: Asking, { token, sentAtMs }: Grant) {
     this.#parts = parts
     this.#ask = ask
     this.recipe = recipe
-    this.member = memberOf(ask)
+    this.member = member
     this.token = token
     this.#ttlMs = ask.ttlMs
     this.#validUntilMs = validUntil(sentAtMs, ask.ttlMs)
@@ -88,10 +95,10 @@ export class RedisHold implements LockHold {
 
   /** The one before has been handed over, or was never there: what is left to do is nothing. */
   async #release(): Promise<boolean> {
-    const { connection, callTimeoutMs } = this.#parts
-    const { scripts, keys } = this.recipe
-    const release = mutant('M16-release-without-owner-compare') ? carelessMutexRelease : scripts.release
-    const reply = await connection.script(release, keys, [this.member], { timeoutMs: callTimeoutMs })
+    const { together, connection, callTimeoutMs } = this.#parts
+    const reply = mutant('M16-release-without-owner-compare')
+      ? await connection.script(carelessMutexRelease, this.recipe.keys, [this.member], { timeoutMs: callTimeoutMs })
+      : await together.run('release', this.recipe, [this.member], callTimeoutMs)
     return reply === 1 || this.#mayBeReleased
   }
 
@@ -99,7 +106,8 @@ export class RedisHold implements LockHold {
     const { connection, callTimeoutMs, backend } = this.#parts
     const ask: LockAsk = { ...this.#ask, mode: { kind: 'read' }, ttlMs: this.#ttlMs }
     const sentAtMs = this.#nowMs
-    const args = [this.member, memberOf(ask), String(this.#ttlMs)]
+    const member = memberOf(ask)
+    const args = [this.member, member, String(this.#ttlMs)]
     let token: RedisReply
     try {
       token = await connection.script(downgradeScript, this.recipe.keys, args, { timeoutMs: callTimeoutMs })
@@ -107,7 +115,7 @@ export class RedisHold implements LockHold {
       throw toLockError(error, backend)
     }
     if (typeof token !== 'string') return null
-    return new RedisHold(this.#parts, this.recipe, ask, { token: BigInt(token), sentAtMs })
+    return new RedisHold(this.#parts, { recipe: this.recipe, member, ask }, { token: BigInt(token), sentAtMs })
   }
 
   get #nowMs(): number {

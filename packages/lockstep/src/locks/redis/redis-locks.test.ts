@@ -9,10 +9,12 @@ import {
   type RedisReply,
   silentLogger,
 } from '../../ports/index.ts'
-import { mutexScripts } from './mutex-scripts.ts'
+import { mutexScripts, mutexTogether } from './mutex-scripts.ts'
 import { redisLocks } from './redis-locks.ts'
 
-const scriptNames = new Map(Object.entries(mutexScripts).map(([name, script]) => [script, name]))
+const scriptNames = new Map(
+  Object.entries({ ...mutexScripts, together: mutexTogether }).map(([name, script]) => [script, name]),
+)
 
 interface SentCall {
   readonly name: string
@@ -78,7 +80,11 @@ function world() {
     timers,
     settled,
     names: () => sent.map(({ name }) => name),
-    last: () => sent.at(-1) as SentCall,
+    /** What has been sent last when it is answered: what is asked for leaves at the end of the turn. */
+    last: () => ({
+      answer: (reply: RedisReply) => settled().then(() => sent.at(-1)?.answer(reply)),
+      fail: (failure: 'unknown' | 'not-sent') => settled().then(() => sent.at(-1)?.fail(failure)),
+    }),
     message(text: string) {
       listener?.message(text)
       return settled()
@@ -125,8 +131,10 @@ describe('locks on one Redis, order by order', () => {
     const { backend, sent, names, settled } = world()
     const stop = new AbortController()
     const aborted = expect(backend.contend(ask({ signal: stop.signal }))).rejects.toBe('enough')
+    await settled()
     stop.abort('enough')
     await aborted
+    await settled()
     expect(names()).toEqual(['acquire', 'release'])
     await sent[0]?.answer([1, '7'])
     await settled()
@@ -134,9 +142,10 @@ describe('locks on one Redis, order by order', () => {
   })
 
   it('one try that is refused costs one request, and leaves nothing that would have to be cleaned', async () => {
-    const { backend, last, names, timers } = world()
+    const { backend, sent, last, names, timers, settled } = world()
     const tried = backend.contend(ask({ waitMs: 0 }))
-    expect(last().args[2]).toMatch(/^0 /)
+    await settled()
+    expect(sent[0]?.args[2]).toMatch(/^0 /)
     await last().answer([0, 500])
     expect(await tried).toBeNull()
     expect(names()).toEqual(['acquire'])
@@ -222,17 +231,42 @@ describe('locks on one Redis, order by order', () => {
     expect(await released).toBe(true)
   })
 
-  it('extensions of one turn leave in requests of a hundred', async () => {
+  it('what is asked for in one turn leaves together in its order, and extensions in requests of a hundred', async () => {
     const { backend, sent, names, settled } = world()
     const contended = Array.from({ length: 150 }, (_, index) => backend.contend(ask({ name: `n${index}` })))
-    for (const call of [...sent]) await call.answer([1, '7'])
-    const extended = (await Promise.all(contended)).map((hold) => hold?.extend(1_000))
+    await settled()
+    const timesAsked = (args: readonly string[]) => args.filter((arg) => arg === 'acquire').length
+    expect(sent.map(({ args }) => timesAsked(args))).toEqual([...Array(9).fill(16), 6])
+    for (const call of [...sent]) await call.answer(Array(timesAsked(call.args)).fill([1, '7']))
+    const held = (await Promise.all(contended)).filter((hold) => hold !== null)
+    const extended = held.map((hold) => hold.extend(1_000))
     await settled()
     const requests = sent.filter(({ name }) => name === 'extend')
     expect(requests.map(({ args }) => args.length / 2)).toEqual([100, 50])
     for (const request of requests) await request.answer(Array(request.args.length / 2).fill(1))
     expect(await Promise.all(extended)).toEqual(Array(150).fill(true))
-    expect(names().filter((name) => name === 'acquire')).toHaveLength(150)
+    expect(names().filter((name) => name === 'together')).toHaveLength(10)
+  })
+
+  it('what is asked for and given up in one turn is sent in that order, so that nothing stays', async () => {
+    const { backend, sent, settled } = world()
+    const stop = new AbortController()
+    const aborted = expect(backend.contend(ask({ signal: stop.signal }))).rejects.toBe('enough')
+    stop.abort('enough')
+    await aborted
+    await settled()
+    expect(sent.map(({ args }) => args.filter((arg) => arg === 'acquire' || arg === 'release'))).toEqual([
+      ['acquire', 'release'],
+    ])
+  })
+
+  it('one of several that fails is told its own error, and the others have their answers', async () => {
+    const { backend, last } = world()
+    const [first, second] = ['a', 'b'].map((name) => backend.contend(ask({ name })))
+    const failed = expect(first).rejects.toMatchObject({ code: 'LOCKSTEP_CONFIGURATION' })
+    await last().answer(['WRONGTYPE Operation against a key holding the wrong kind of value', [1, '7']])
+    await failed
+    expect(await second).toMatchObject({ token: 7n })
   })
 
   it('a pass that is not answered gives nothing up while its owner may come again, and does when it comes aborted', async () => {

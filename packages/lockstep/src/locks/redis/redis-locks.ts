@@ -20,6 +20,7 @@ import { evict, inspect } from './inspection.ts'
 import type { RedisLockParts } from './parts.ts'
 import { memberOf, recipeOf } from './recipe.ts'
 import { RedisHold } from './redis-hold.ts'
+import { Together } from './together.ts'
 import { isUnknown, toLockError } from './trouble.ts'
 import { WakeUps } from './wake-ups.ts'
 
@@ -54,12 +55,14 @@ export function redisLocks(connector: RedisConnector, options: RedisLocksOptions
   checkOptions(prefix, replicas, callTimeoutMs)
   return (environment) => {
     const connection = connector.open(environment)
+    const together = new Together(connection)
     const channel = `${prefix}:wake:${environment.random.hex(10, 'lock channel')}`
     return redisBackend({
       backend: `Redis (${connector.name})`,
       prefix,
       connection,
       environment,
+      together,
       extensions: new Extensions(connection, callTimeoutMs),
       wakeUps: wakeUp === 'poll' ? null : new WakeUps(connection, channel),
       replicas: replicas === 0 ? null : { count: replicas, timeoutMs: callTimeoutMs },
@@ -67,7 +70,7 @@ export function redisLocks(connector: RedisConnector, options: RedisLocksOptions
       aborts: new Aborts(),
       contentions: new Set(),
       unsettled: new Set(),
-      giveUps: giveUpsOver(connection, environment, callTimeoutMs),
+      giveUps: giveUpsOver(together, environment, callTimeoutMs),
     })
   }
 }
@@ -120,8 +123,8 @@ function redisBackend(parts: RedisLockParts): LockBackend {
 function throwIfAborted({ unsettled, giveUps, prefix }: RedisLockParts, ask: LockAsk): void {
   const mayBeKnown = unsettled.size > 0 && unsettled.delete(ask.owner)
   if (!ask.signal.aborted) return
-  const { keys, scripts } = recipeOf(prefix, lockKind(ask.mode), ask.name)
-  if (mayBeKnown) giveUps.start({ keys, member: memberOf(ask), release: scripts.release, ttlMs: ask.ttlMs })
+  const recipe = recipeOf(prefix, lockKind(ask.mode), ask.name)
+  if (mayBeKnown) giveUps.start({ recipe, member: memberOf(ask), ttlMs: ask.ttlMs })
   throw ask.signal.reason
 }
 
@@ -130,17 +133,16 @@ function throwIfAborted({ unsettled, giveUps, prefix }: RedisLockParts, ask: Loc
  * owner, and a farewell that overtakes that would take away what it is granted.
  */
 async function pass(parts: RedisLockParts, hold: LockHold, ask: LockAsk): Promise<Passed> {
-  const { connection, callTimeoutMs, environment, backend } = parts
+  const { together, callTimeoutMs, environment, backend } = parts
   if (!(hold instanceof RedisHold))
     throw new LockstepError('LOCKSTEP_BUG', { message: 'The hold is of another backend.' })
   const contention = new Contention(parts, ask)
   contention.result.catch(() => undefined)
-  const { keys, scripts } = contention.recipe
   const sentAtMs = environment.clock.monotonicMs()
   let reply: readonly RedisReply[]
   try {
     const args = [hold.member, ...contention.wanted()]
-    reply = (await connection.script(scripts.pass, keys, args, { timeoutMs: callTimeoutMs })) as readonly RedisReply[]
+    reply = (await together.run('pass', contention.recipe, args, callTimeoutMs)) as readonly RedisReply[]
   } catch (error) {
     if (isUnknown(error)) parts.unsettled.add(ask.owner)
     contention.forget()
