@@ -20,7 +20,7 @@ export const scriptMutants: readonly ScriptMutant[] = [
   { name: 'E5-newcomer-overtakes', from: "redis.call('EXISTS', KEYS[3]) == 0 and redis", to: 'redis' },
   {
     name: 'E6-token-follows-the-clock',
-    from: 'if last and tonumber(last) >= tonumber(token) then',
+    from: 'if last and (#last ~= #token or last >= token) then',
     to: 'if false then',
   },
   { name: 'E8-leftovers-are-believed', from: "if redis.call('HLEN', KEYS[4]) >", to: 'if false and 0 >' },

@@ -18,17 +18,20 @@ export const confirmMs = 1_000
  */
 export const waiterLifeMs = 5_000
 
-/** The counter of a name that nobody uses is kept for a day; after that, time alone makes tokens grow. */
-export const tokenKeptMs = 86_400_000
+/**
+ * The counter of a name is kept for two days after its last grant, and so for a day after the longest lease; after that, time alone makes tokens grow.
+ * A constant, since the server writes down every number that a script counts.
+ */
+export const tokenKeptMs = 172_800_000
 
 /** Text, since Lua would write a large number as 1.76e+15. */
 export const luaTime = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function nextToken(ttl)
+local function nextToken()
   local last = tonumber(redis.call('GET', KEYS[2]) or '0')
   local token = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
-  redis.call('SET', KEYS[2], token, 'PX', ${tokenKeptMs} + ttl)
+  redis.call('SET', KEYS[2], token, 'PX', '${tokenKeptMs}')
   return token
 end`
 

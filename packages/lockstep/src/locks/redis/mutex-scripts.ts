@@ -18,9 +18,9 @@ local function handOver(self, ttl)
     take(member)
     if member == self then
       redis.call('SET', KEYS[1], member, 'PX', ttl)
-      return nextToken(ttl)
+      return nextToken()
     end
-    local token = nextToken(${confirmMs})
+    local token = nextToken()
     redis.call('SET', KEYS[1], member, 'PX', ${confirmMs})
     if tell(channel, string.match(member, '^%S+'), token) then return nil end
   end
@@ -30,12 +30,13 @@ end`
 const acquire = `
 if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   local time = redis.call('TIME')
-  local token = string.format('%.0f', time[1] * 1000000 + time[2])
-  -- One command where two would do: what costs here is their number. The clock has gone back when the last one is not smaller.
-  local last = redis.call('SET', KEYS[2], token, 'PX', ${tokenKeptMs} + ARGV[2], 'GET')
-  if last and tonumber(last) >= tonumber(token) then
-    token = string.format('%.0f', last + 1)
-    redis.call('SET', KEYS[2], token, 'PX', ${tokenKeptMs} + ARGV[2])
+  local token = time[1] .. string.sub('00000' .. time[2], -6)
+  -- One command where two would do: what costs here is their number. The clock has gone back when the last one is not smaller; texts of one length are
+  -- in the order of their numbers.
+  local last = redis.call('SET', KEYS[2], token, 'PX', '${tokenKeptMs}', 'GET')
+  if last and (#last ~= #token or last >= token) then
+    token = string.format('%.0f', math.max(last + 1, tonumber(token)))
+    redis.call('SET', KEYS[2], token, 'PX', '${tokenKeptMs}')
   end
   return { 1, token }
 end
@@ -44,14 +45,14 @@ local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then
   -- Our own attempt whose answer was lost, or a grant of which we have not heard.
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return { 1, redis.call('GET', KEYS[2]) or nextToken(ARGV[2]) }
+  return { 1, redis.call('GET', KEYS[2]) or nextToken() }
 end
 ${handOver}
 enqueue(ARGV[1], ARGV[3])
 if not holder then
   local token = handOver(ARGV[1], ARGV[2])
   if token then return { 1, token } end
-  if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return { 1, nextToken(ARGV[2]) } end
+  if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return { 1, nextToken() } end
 end
 return { 0, redis.call('PTTL', KEYS[1]) }`
 
@@ -75,7 +76,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return { 0 } end
 ${luaTime}
 if redis.call('EXISTS', KEYS[3]) == 0 then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-  return { 1, 1, nextToken(ARGV[3]) }
+  return { 1, 1, nextToken() }
 end
 ${handOver}
 enqueue(ARGV[2], ARGV[4])
@@ -93,7 +94,7 @@ for index = 1, #KEYS do
     -- The counter must outlive the longest hold, or nobody could say any more which token it has.
     local counter = KEYS[index] .. ':token'
     local left = redis.call('PTTL', counter)
-    if left >= 0 and left < ${tokenKeptMs / 2} then redis.call('PEXPIRE', counter, ${tokenKeptMs} + ARGV[2 * index]) end
+    if left >= 0 and left < ${tokenKeptMs / 2} then redis.call('PEXPIRE', counter, '${tokenKeptMs}') end
   end
 end
 return held`

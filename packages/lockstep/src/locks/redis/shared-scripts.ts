@@ -52,9 +52,9 @@ local function handOver(self, ttl)
     if not member or not admits(member, limit) then return own end
     take(member)
     if member == self then
-      own = hold(member, ttl, nextToken(ttl))
+      own = hold(member, ttl, nextToken())
     else
-      local token = hold(member, ${confirmMs}, nextToken(${confirmMs}))
+      local token = hold(member, ${confirmMs}, nextToken())
       if not tell(channel, string.match(member, '^%a (%S+)'), token) then drop(member) end
     end
   end
@@ -69,13 +69,13 @@ const acquire = `${common}
 local ttl = tonumber(ARGV[2])
 if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   -- Our own attempt whose answer was lost, or a grant of which we have not heard.
-  return { 1, hold(ARGV[1], ttl, redis.call('HGET', KEYS[4], ARGV[1]) or nextToken(ttl)) }
+  return { 1, hold(ARGV[1], ttl, redis.call('HGET', KEYS[4], ARGV[1]) or nextToken()) }
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then enqueue(ARGV[1], ARGV[3]) end
 local token = handOver(ARGV[1], ttl)
 if token then return { 1, token } end
 if redis.call('EXISTS', KEYS[3]) == 0 and admits(ARGV[1], tonumber(string.match(ARGV[3], '^%d+ (%d+)'))) then
-  return { 1, hold(ARGV[1], ttl, nextToken(ttl)) }
+  return { 1, hold(ARGV[1], ttl, nextToken()) }
 end
 enqueue(ARGV[1], ARGV[3])
 return { 0, left() }`
@@ -118,7 +118,7 @@ export const downgradeScript = {
   lua: `${common}
 local token = redis.call('HGET', KEYS[4], ARGV[1])
 if drop(ARGV[1]) == 0 then return nil end
-hold(ARGV[2], tonumber(ARGV[3]), token or nextToken(ARGV[3]))
+hold(ARGV[2], tonumber(ARGV[3]), token or nextToken())
 handOver()
 return token`,
 }
