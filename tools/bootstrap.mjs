@@ -31,6 +31,7 @@ const commands = {
   explore: { file: 'explore/main.ts', conditions: fromSource },
   crash: { file: 'crash/main.ts', conditions: fromSource, built: true },
   bench: { file: 'bench/main.ts', built: true },
+  'peers:zookeeper': { file: 'bench/peers/same-tree.ts', built: true },
   'services:install': { file: 'tools/services-install.ts' },
 }
 

@@ -24,6 +24,7 @@ const packages = {
   server: '@lockstep/server',
   testkit: '@lockstep/testkit',
   zookeeper: '@lockstep/zookeeper',
+  etcd: '@lockstep/etcd',
 } as const
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-packages-'))
 

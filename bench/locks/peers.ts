@@ -21,9 +21,17 @@ export interface Peers {
 export const javaClassPath = join(jars, '*')
 export const javaProgram = (name: string): string => join(javaFolder, `${name}.java`)
 
+/** Why the native client of ZooKeeper is not here; null when it is. */
+export async function installNativeClient(): Promise<string | null> {
+  return (
+    (await tried('The npm packages', installPackages)) ??
+    (await tried('zookeeper 7.3.0, a native binding,', buildNative))
+  )
+}
+
 export async function installPeers(): Promise<Peers> {
   const npm = await tried('The npm packages', installPackages)
-  const native = npm ?? (await tried('zookeeper 7.3.0, a native binding,', buildNative))
+  const native = npm ?? (await installNativeClient())
   const java = await tried('The Java libraries', fetchJars)
   const reasons = [...new Set([npm, native, java])].filter((reason) => reason !== null)
   return {

@@ -1,5 +1,6 @@
 /** Clients and not locks: a cycle is an ephemeral node that is created and deleted. */
 import { openZooKeeper } from '@lockstep/zookeeper'
+import { nativeModes, openNative } from '../../peers/native-client.ts'
 import { type OpenLocker, ttlMs } from '../locker.ts'
 import { loadPeer } from './load-peer.ts'
 
@@ -42,32 +43,13 @@ export const nodeZooKeeperClient: OpenLocker = async ({ ports }) => {
   }
 }
 
-interface NativeClient {
-  init(options: object): void
-  once(event: 'connect', listener: () => void): void
-  create(path: string, data: string, flags: number): Promise<string>
-  delete_(path: string, version: number): Promise<void>
-}
-
-type NativeClass = (new (
-  options: object,
-) => NativeClient) & {
-  readonly constants: { readonly ZOO_EPHEMERAL: number; readonly ZOO_LOG_LEVEL_ERROR: number }
-}
-
 /** The binding of the C client. */
 export const nativeZooKeeper: OpenLocker = async ({ ports }) => {
-  const { default: ZooKeeper } = await loadPeer<{ readonly default: NativeClass }>('zookeeper')
-  const { ZOO_EPHEMERAL, ZOO_LOG_LEVEL_ERROR } = ZooKeeper.constants
-  const options = { connect: `127.0.0.1:${ports[0]}`, timeout: ttlMs, debug_level: ZOO_LOG_LEVEL_ERROR }
-  const client = new ZooKeeper(options)
-  const connected = new Promise<void>((resolve) => client.once('connect', resolve))
-  client.init(options)
-  await connected
+  const client = await openNative(`127.0.0.1:${ports[0]}`, ttlMs)
   return {
     async lock(name) {
       const path = `/${name}`
-      await client.create(path, '', ZOO_EPHEMERAL)
+      await client.create(path, '', nativeModes.ephemeral)
       return { token: null, release: () => client.delete_(path, -1) }
     },
   }

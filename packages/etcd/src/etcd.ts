@@ -68,8 +68,9 @@ export function openEtcd(options: EtcdOptions): Etcd {
   const settings = etcdSettings(options)
   const gateway = new Gateway(settings)
   const watches = new Set<Watch>()
-  const call = (path: string, body: JsonObject, bounds: CallBounds = {}, repeatable = bounds.repeatable === true) =>
+  const ask = (path: string, body: JsonObject, bounds: CallBounds = {}, repeatable = bounds.repeatable === true) =>
     gateway.call({ path, body, repeatable, timeoutMs: bounds.timeoutMs })
+  const call = async (...question: Parameters<typeof ask>) => (await ask(...question)).message
   return {
     async leaseGrant({ ttlSeconds, id = 0n }, bounds) {
       const answer = await call('/v3/lease/grant', { TTL: String(ttlSeconds), ID: String(id) }, bounds)
@@ -95,7 +96,10 @@ export function openEtcd(options: EtcdOptions): Etcd {
     async delete(range, bounds) {
       return Number(bigintOf((await call('/v3/kv/deleterange', encodeDelete(range), bounds))['deleted']))
     },
-    txn: async (request, bounds) => decodeTxn(await call('/v3/kv/txn', encodeTxn(request), bounds)),
+    async txn(request, bounds) {
+      const { message, mayComeAgain } = await ask('/v3/kv/txn', encodeTxn(request), bounds)
+      return { ...decodeTxn(message), mayComeAgain }
+    },
     watch(watchOptions) {
       const watch = new ResumedWatch(gateway, watchOptions, settings.environment)
       watches.add(watch)

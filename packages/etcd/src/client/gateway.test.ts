@@ -107,6 +107,25 @@ describe('a call', () => {
     await expect(etcd.put(put)).rejects.toMatchObject({ outcome: 'not-sent' })
   })
 
+  test('that waits for a socket ends with the client as well', async () => {
+    const member = await fakeMember(silent)
+    const etcd = client([member.endpoint], { requestTimeoutMs: 60_000, socketsMax: 2 })
+    const calls = Array.from({ length: 6 }, () => etcd.put(put).catch((error: { outcome: string }) => error.outcome))
+    await until('two have arrived', () => member.asked.length === 2)
+    etcd.close()
+    const outcomes = await Promise.all(calls)
+    expect(outcomes.filter((outcome) => outcome === 'unknown')).toHaveLength(2)
+    expect(outcomes.filter((outcome) => outcome === 'not-sent')).toHaveLength(4)
+    expect(member.asked).toHaveLength(2)
+  })
+
+  test('tells of a txn whether an earlier endpoint may do it once more', async () => {
+    const [lost, member] = [await fakeMember(reset), await fakeMember(ok)]
+    const etcd = client([lost.endpoint, member.endpoint])
+    const txn = () => etcd.txn({ compare: [], success: [] }, { repeatable: true })
+    expect([(await txn()).mayComeAgain, (await txn()).mayComeAgain]).toEqual([true, false])
+  })
+
   test('gets a new token when the old one has run out', async () => {
     let tokens = 0
     const member = await fakeMember((path, _body, response, request) => {

@@ -17,6 +17,12 @@ interface Call extends CallOptions {
   readonly repeatable: boolean
 }
 
+export interface CallAnswer {
+  readonly message: JsonObject
+  /** An endpoint that was asked before has not answered: it may do the same yet. */
+  readonly mayComeAgain: boolean
+}
+
 export interface JsonStreamListener {
   message(result: JsonObject): void
   end(error: EtcdError): void
@@ -47,7 +53,7 @@ export class Gateway {
     })
   }
 
-  async call(call: Call): Promise<JsonObject> {
+  async call(call: Call): Promise<CallAnswer> {
     this.#checkOpen(call.path)
     const untilMs = this.#nowMs + (call.timeoutMs ?? this.#settings.requestTimeoutMs)
     try {
@@ -103,12 +109,12 @@ export class Gateway {
     if (this.#isClosed) throw new EtcdError('not-sent', { subject, why: 'the client is closed' })
   }
 
-  async #overEndpoints(call: Call, untilMs: number): Promise<JsonObject> {
+  async #overEndpoints(call: Call, untilMs: number): Promise<CallAnswer> {
     const headers = await this.#headers(untilMs)
     return this.#try({ ...call, headers }, untilMs)
   }
 
-  async #try(call: Call & { headers: Readonly<Record<string, string>> }, untilMs: number): Promise<JsonObject> {
+  async #try(call: Call & { headers: Readonly<Record<string, string>> }, untilMs: number): Promise<CallAnswer> {
     let inDoubt: unknown = null
     const endpoints = this.#endpoints.inOrder()
     for (const [index, endpoint] of endpoints.entries()) {
@@ -116,10 +122,9 @@ export class Gateway {
       const remainingMs = Math.max(1, untilMs - this.#nowMs)
       const shareMs = Math.min(remainingMs, Math.max(connectMsMin, remainingMs / left))
       try {
-        return await this.#once(endpoint, call, {
-          connectMs: shareMs,
-          answerMs: call.repeatable ? shareMs : remainingMs,
-        })
+        const answerMs = call.repeatable ? shareMs : remainingMs
+        const message = await this.#once(endpoint, call, { connectMs: shareMs, answerMs })
+        return { message, mayComeAgain: inDoubt !== null }
       } catch (error) {
         this.#leaveAfter(error, endpoint)
         // A later "not sent" does not undo that an earlier one may have arrived.
@@ -163,7 +168,7 @@ export class Gateway {
     const body = { name: username, password }
     const { headers } = this.#settings
     const answer = await this.#try({ path: '/v3/auth/authenticate', body, headers, repeatable: true }, untilMs)
-    return String(answer['token'])
+    return String(answer.message['token'])
   }
 
   /** A token dies with its member, by idleness, and when roles change. */

@@ -46,6 +46,8 @@ export class HttpPool {
   readonly #secure: TlsAgent
   readonly #tls: TlsOptions
   readonly #timers: Timers
+  /** An agent that is destroyed ends its sockets, and opens new ones for what still waits for one. */
+  readonly #unanswered = new Set<() => void>()
 
   constructor(options: { socketsMax: number; tls: TlsOptions | undefined; timers: Timers }) {
     const pooled = { keepAlive: true, keepAliveMsecs: tcpKeepAliveMs, maxSockets: options.socketsMax }
@@ -106,6 +108,7 @@ export class HttpPool {
   }
 
   close(): void {
+    for (const end of [...this.#unanswered]) end()
     this.#plain.destroy()
     this.#secure.destroy()
   }
@@ -116,6 +119,7 @@ export class HttpPool {
     let isOpen = true
     const settle = (): void => {
       isOpen = false
+      this.#unanswered.delete(close)
       connecting.cancel()
       answering.cancel()
     }
@@ -125,6 +129,8 @@ export class HttpPool {
       outgoing.destroy()
       on.fail(new EtcdError(left ? 'unknown' : 'not-sent', { subject, why, cause }))
     }
+    const close = (): void => fail('the client was closed')
+    this.#unanswered.add(close)
     const connecting = this.#timers.after(request.connectMs, () => fail(`no connection in ${request.connectMs} ms`))
     const answering = this.#timers.after(request.answerMs, () => fail(`no answer in ${request.answerMs} ms`))
     const outgoing = this.#start(request, on.pooled)

@@ -9,13 +9,16 @@
  *
  * A wake-up proves nothing: the lease may have run out while it waited, and who left may have been a waiter. Only the look decides.
  */
+
+import { LockstepError } from 'lockstep'
+import type { Patience } from 'lockstep/lock-backend'
 import type { LockAsk, LockEnvironment, LockHold } from 'lockstep/ports'
+import { mutant } from '#mutant'
 import { isEtcdError } from '../errors.ts'
 import type { Blockers } from './admission.ts'
 import type { Departures } from './departures.ts'
 import { Endurance } from './endurance.ts'
 import { EtcdHold } from './hold.ts'
-import type { Patience } from './patience.ts'
 import type { Candidate, Queues, Standing } from './queues.ts'
 import type { EtcdSession } from './session.ts'
 import type { Sessions } from './sessions.ts'
@@ -51,10 +54,13 @@ export class Contention {
   }
 
   async run(): Promise<LockHold | null> {
+    // One try is a try on a session that lives: that the one before has ended may be found out by it.
+    let triesLeft = this.#ask.waitMs > 0 ? 0 : 1
     for (;;) {
       const outcome = await this.#once()
       if (outcome !== 'begin anew') return outcome
-      if (this.#ask.waitMs > 0 && this.#patience.remainingMs <= 0) return null
+      if (this.#patience.remainingMs <= 0 && triesLeft <= 0) throw this.#sessionLost()
+      triesLeft -= 1
     }
   }
 
@@ -104,13 +110,13 @@ export class Contention {
         if (!session.isAlive) return 'begin anew'
         if (standing.blockers === null) return new EtcdHold({ standing, session, queues: this.#parts.queues })
         await this.#untilWorthALook(standing, standing.blockers, session)
-        if (this.#patience.remainingMs <= 0) return this.#giveUp(standing, session)
+        if (this.#patience.remainingMs <= 0) return await this.#giveUp(standing, session)
         const looked = session.isAlive ? await this.#look(standing, session) : null
         if (looked === null) return 'begin anew'
         standing = looked
       }
     } catch (error) {
-      this.#parts.sweeper.remove(first, session)
+      void this.#parts.sweeper.remove(first, session)
       throw error
     }
   }
@@ -132,6 +138,7 @@ export class Contention {
 
   /** Whoever stands in the queue keeps the place while nobody answers. */
   async #look(standing: Standing, session: EtcdSession): Promise<Standing | null> {
+    if (mutant('W6-no-list-again')) return { ...standing, blockers: null }
     for (;;) {
       try {
         return await this.#patience.during(this.#parts.queues.look(standing, this.#bounds))
@@ -146,20 +153,29 @@ export class Contention {
     }
   }
 
-  #giveUp(standing: Standing, session: EtcdSession): null {
-    this.#parts.sweeper.remove(standing, session)
+  /** Whoever is told that the wait is over may come again at once, and must not find itself in the way. */
+  async #giveUp(standing: Standing, session: EtcdSession): Promise<null> {
+    await this.#patience.during(this.#parts.sweeper.remove(standing, session))
     return null
   }
 
   /** What is known not to have happened needs nothing; what may happen yet is withdrawn. */
-  #undo(entering: Promise<unknown>, candidate: Candidate, session: EtcdSession): void {
+  #undo(entering: Promise<Standing | null>, candidate: Candidate, session: EtcdSession): void {
     entering.then(
-      () => this.#parts.sweeper.remove(candidate, session),
+      (standing) => standing !== null && void this.#parts.sweeper.remove(standing, session),
       (error) => {
-        const happened = isEtcdError(error) && error.outcome !== 'unknown'
-        if (!happened) this.#parts.sweeper.withdraw(candidate, session)
+        const isSettled = isEtcdError(error) && error.outcome !== 'unknown'
+        if (!isSettled && !mutant('W7-no-protected-create')) this.#parts.sweeper.withdraw(candidate, session)
       },
     )
+  }
+
+  #sessionLost(): LockstepError<'LOCKSTEP_LOCK_UNAVAILABLE'> {
+    const { name } = this.#ask
+    return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
+      message: `The place in the queue of the lock ${name} was lost with its session or taken away, and the wait is over.`,
+      details: { name },
+    })
   }
 
   get #bounds(): { readonly timeoutMs: number } {

@@ -1,5 +1,5 @@
+import type { Patience } from 'lockstep/lock-backend'
 import type { LockAsk, LockEnvironment } from 'lockstep/ports'
-import type { Patience } from './patience.ts'
 import { mayPass } from './to-lockstep-error.ts'
 
 const limitMs = 5_000

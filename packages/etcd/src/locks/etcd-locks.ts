@@ -3,6 +3,7 @@
  * served between processes, and the token. Nobody polls: one watch tells who has left.
  */
 import { LockstepError } from 'lockstep'
+import { locksClosed, Patience } from 'lockstep/lock-backend'
 import type { LockAsk, LockBackend, LockEnvironment, LockHold, OpenLockBackend, Passed } from 'lockstep/ports'
 import type { EtcdOptions } from '../client/options.ts'
 import { isEtcdError } from '../errors.ts'
@@ -12,11 +13,10 @@ import { Departures } from './departures.ts'
 import { probeKey } from './entry.ts'
 import { EtcdHold } from './hold.ts'
 import { evict, inspect } from './inspection.ts'
-import { Patience } from './patience.ts'
 import { Queues } from './queues.ts'
 import { Sessions } from './sessions.ts'
 import { Sweeper } from './sweeper.ts'
-import { closedError, toLockstepError } from './to-lockstep-error.ts'
+import { toLockstepError } from './to-lockstep-error.ts'
 
 export interface EtcdLocksOptions {
   /** Where the keys stand: `lockstep/locks/` unless given. It ends with a slash; nobody else writes below it. */
@@ -127,18 +127,20 @@ class EtcdLockBackend implements LockBackend {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort()
+    this.#closing.abort(locksClosed(this.name))
     this.#contention.departures.close()
     await this.#contention.sessions.close()
     if (this.#parts.isOwn) this.#parts.etcd.close()
   }
 
   #contentionOf(ask: LockAsk): Contention {
-    return new Contention(ask, new Patience(ask, this.#closing.signal, this.#parts.environment), this.#contention)
+    const { environment } = this.#parts
+    const patience = new Patience({ waitMs: ask.waitMs, ends: [ask.signal, this.#closing.signal], environment })
+    return new Contention(ask, patience, this.#contention)
   }
 
   async #administered<Value>(work: () => Promise<Value>, name: string): Promise<Value> {
-    if (this.#closed !== null) throw closedError()
+    this.#closing.signal.throwIfAborted()
     try {
       return await work()
     } catch (error) {

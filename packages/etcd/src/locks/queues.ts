@@ -1,5 +1,10 @@
-/** The transactions on the queues. Each is one round trip, and does no harm when it is done twice. */
+/**
+ * The transactions on the queues. Each is one round trip, and does no harm when it is done twice: of what put an entry and may come once
+ * more, behind its removal, that removal says so as well.
+ */
+import { messageOf } from 'lockstep'
 import { type LockAsk, type LockKind, lockKind } from 'lockstep/ports'
+import { EtcdError } from '../errors.ts'
 import type { CallBounds, Etcd } from '../etcd.ts'
 import { endOfPrefix } from '../wire/codec.ts'
 import type { Comparison, KeyRange, KeyValue, Operation, TxnResult } from '../wire/messages.ts'
@@ -11,6 +16,8 @@ export interface Candidate {
   readonly key: string
   readonly leaseId: bigint
   readonly ask: LockAsk
+  /** The request that put it was sent twice, and the other one may yet come: behind its removal, it would put it again. */
+  readonly mayComeAgain?: boolean
 }
 
 export interface Standing extends Candidate {
@@ -43,12 +50,14 @@ export class Queues {
     const own: Operation = { kind: 'range', key: candidate.key }
     const request = { compare: this.#absent(candidate), success: [this.#put(candidate), range], failure: [own] }
     const answer = await this.#etcd.txn(request, { ...bounds, repeatable: true })
-    if (answer.succeeded) return this.#standing(candidate, answer.revision, answer, 1)
-    return this.#adopt(candidate, answer.responses[0]?.entries[0], bounds)
+    const sent = afterRequest(candidate, answer)
+    if (answer.succeeded) return this.#standing(sent, answer.revision, answer, 1)
+    return this.#adopt(sent, answer.responses[0]?.entries[0], bounds)
   }
 
   /** Joins only where that means to hold it at once; null where it does not. */
   async enterIfFree(candidate: Candidate, bounds: CallBounds): Promise<Standing | null> {
+    let sent = candidate
     const own: Operation = { kind: 'range', key: candidate.key }
     const everybody: Operation = { kind: 'range', ...queueRange(candidate.key) }
     let isFree: Comparison = { ...queueRange(candidate.key), target: 'create', result: 'equal', revision: 0n }
@@ -59,12 +68,15 @@ export class Queues {
         failure: [own, everybody],
       }
       const answer = await this.#etcd.txn(request, { ...bounds, repeatable: true })
+      sent = afterRequest(sent, answer)
       const mine = answer.succeeded ? answer.revision : answer.responses[0]?.entries[0]?.createRevision
       // It was put by a try of ours whose answer was lost, under the same condition.
-      if (mine !== undefined) return { ...candidate, token: mine, listedAt: answer.revision, blockers: null }
-      if (blockersOf(candidate.ask.mode, this.#entries(candidate, answer, 1)) !== null) return null
+      if (mine !== undefined) return { ...sent, token: mine, listedAt: answer.revision, blockers: null }
+      if (blockersOf(candidate.ask.mode, this.#entries(candidate, answer, 1)) !== null) break
       isFree = { ...queueRange(candidate.key), target: 'mod', result: 'less', revision: answer.revision + 1n }
     }
+    // It stands nowhere, and must not come to stand there when the queue is free.
+    if (sent.mayComeAgain === true) await inDoubt(this.withdraw(sent))
     return null
   }
 
@@ -82,7 +94,12 @@ export class Queues {
   async pass(from: Standing, to: Candidate): Promise<Standing | null> {
     const answer = await this.#etcd.txn({
       compare: [isStill(from), ...this.#absent(to)],
-      success: [{ kind: 'delete', key: from.key }, this.#put(to), this.#lower(to, { own: true })],
+      success: [
+        { kind: 'delete', key: from.key },
+        this.#put(to),
+        this.#lower(to, { own: true }),
+        ...(from.mayComeAgain === true ? [this.#withdrawal(from)] : []),
+      ],
     })
     return answer.succeeded ? this.#standing(to, answer.revision, answer, 2) : null
   }
@@ -104,14 +121,17 @@ export class Queues {
   }
 
   /** True when it was there. */
-  async leave({ key }: Candidate): Promise<boolean> {
-    return (await this.#etcd.delete({ key })) > 0
+  async leave(candidate: Candidate, bounds: CallBounds = {}): Promise<boolean> {
+    if (candidate.mayComeAgain === true) return this.withdraw(candidate, bounds)
+    return (await this.#etcd.delete({ key: candidate.key }, bounds)) > 0
   }
 
-  /** Takes away what may have been put, and what a request that is still under way would put yet. */
-  async withdraw({ key, leaseId }: Candidate): Promise<void> {
-    const put: Operation = { kind: 'put', key: withdrawalKey(this.#prefix, key), value: '', leaseId }
-    await this.#etcd.txn({ compare: [], success: [put, { kind: 'delete', key }] }, { repeatable: true })
+  /** Takes away what may have been put, and what a request that is still under way would put yet. True when it was there. */
+  async withdraw(candidate: Candidate, bounds: CallBounds = {}): Promise<boolean> {
+    const remove: Operation = { kind: 'delete', key: candidate.key }
+    const request = { compare: [], success: [this.#withdrawal(candidate), remove] }
+    const answer = await this.#etcd.txn(request, { ...bounds, repeatable: true })
+    return (answer.responses[1]?.deleted ?? 0) > 0
   }
 
   /** Every entry of a kind, or of one name of it, in the order of the queue. */
@@ -130,7 +150,7 @@ export class Queues {
   async #adopt(candidate: Candidate, own: KeyValue | undefined, bounds: CallBounds): Promise<Standing> {
     if (own === undefined) throw new Error(`The entry ${candidate.key} was withdrawn.`)
     const known = { ...candidate, token: own.createRevision, listedAt: own.modRevision, blockers: null }
-    const standing = await this.look(known, bounds)
+    const standing = await inDoubt(this.look(known, bounds))
     if (standing === null) throw new Error(`The entry ${candidate.key} has gone as soon as it came.`)
     return standing
   }
@@ -159,6 +179,10 @@ export class Queues {
     return { kind: 'put', key, leaseId, value: entryValue(ask.mode, ask.holder) }
   }
 
+  #withdrawal({ key, leaseId }: Candidate): Operation {
+    return { kind: 'put', key: withdrawalKey(this.#prefix, key), value: '', leaseId }
+  }
+
   #lower({ key, ask }: Candidate, bound: { upTo?: bigint; own?: boolean }): Operation {
     return { kind: 'range', ...lowerQuery(queueRange(key), ask.mode, bound) }
   }
@@ -171,4 +195,17 @@ function queueRange(key: string): KeyRange {
 
 function isStill({ key, token }: Standing): Comparison {
   return { key, target: 'create', result: 'equal', revision: token }
+}
+
+function afterRequest(candidate: Candidate, { mayComeAgain }: TxnResult): Candidate {
+  return mayComeAgain === true ? { ...candidate, mayComeAgain } : candidate
+}
+
+/** A request behind one that may have put an entry: whatever it fails with, nobody knows that there is none. */
+async function inDoubt<Value>(request: Promise<Value>): Promise<Value> {
+  try {
+    return await request
+  } catch (cause) {
+    throw new EtcdError('unknown', { subject: 'an entry in a queue', why: messageOf(cause), cause })
+  }
 }

@@ -69,6 +69,21 @@ describe('a session', () => {
     expect(await session.prove()).toBe(false)
   })
 
+  test('that is ended by whom it tells of its return proves nothing any more, and leaves no timer', async () => {
+    let answers = false
+    const leaseKeepAlive = async (): Promise<number> => {
+      if (answers) return 9
+      throw unanswered()
+    }
+    const { time, session } = await open({ leaseKeepAlive })
+    session.listen((state) => state === 'held' && void session.end())
+    await time.advance(3_100)
+    answers = true
+    expect(await session.prove()).toBe(false)
+    await time.advance(1_000)
+    expect(time.timers()).toBe(0)
+  })
+
   test('was lost in a stall: the clock says so before any timer has fired', async () => {
     const { time, session } = await open({ leaseKeepAlive: async () => 9 })
     time.stall(9_000)
@@ -120,5 +135,17 @@ describe('a session', () => {
       'no answer',
     )
     expect(revoked).toHaveLength(1)
+  })
+
+  test('is revoked at its end, also when the first request for it breaks', async () => {
+    let tries = 0
+    const { session } = await open({
+      async leaseRevoke() {
+        tries += 1
+        if (tries === 1) throw unanswered()
+      },
+    })
+    await session.end()
+    expect(tries).toBe(2)
   })
 })

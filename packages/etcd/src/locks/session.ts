@@ -9,6 +9,7 @@
  * Time counts from the sending of what was answered. A server that takes over as leader gives every lease its full time again, so an
  * answer of the old one never promises too much.
  */
+import { validUntil } from 'lockstep/lock-backend'
 import type { HoldState, LockEnvironment, Timer } from 'lockstep/ports'
 import { isEtcdError } from '../errors.ts'
 import type { Etcd } from '../etcd.ts'
@@ -109,7 +110,8 @@ export class EtcdSession {
     this.#validUntilMs = Math.max(this.#validUntilMs, validUntil(sentMs, seconds * 1_000))
     this.#armExpiry()
     this.#change('held', 'it is proven again')
-    return true
+    // Whoever was told may have ended it.
+    return this.isAlive
   }
 
   #planKeepAlive(afterMs: number): void {
@@ -145,7 +147,7 @@ export class EtcdSession {
     this.#expiry?.cancel()
     this.#change('lost', `the session of this process is lost: ${why}`)
     // The server may still count; whoever waits behind us need not.
-    this.#revoked = revoke(this.#etcd, this.leaseId)
+    this.#revoked = revoke(this.#etcd, this.leaseId, this.ttlMs)
   }
 }
 
@@ -162,7 +164,7 @@ export async function openSession(parts: {
     const seconds = await grant(etcd, id, Math.ceil(ttlMs / 1_000))
     return new EtcdSession({ etcd, environment, leaseId: id, ttlMs: seconds * 1_000, sentMs })
   } catch (error) {
-    if (isEtcdError(error, 'unknown')) void revoke(etcd, id)
+    if (isEtcdError(error, 'unknown')) void revoke(etcd, id, ttlMs)
     throw error
   }
 }
@@ -179,11 +181,13 @@ async function grant(etcd: Etcd, id: bigint, ttlSeconds: number): Promise<number
   }
 }
 
-/** Where it fails, the lease ends by itself: nobody keeps it alive. */
-async function revoke(etcd: Etcd, id: bigint): Promise<void> {
-  await etcd.leaseRevoke(id).catch(() => undefined)
-}
-
-function validUntil(sentMs: number, ttlMs: number): number {
-  return sentMs + ttlMs - (ttlMs * 0.01 + 2)
+/**
+ * Twice, since the first may leave on a socket that the other end has closed long ago. Where both fail, the lease ends by itself: nobody
+ * keeps it alive.
+ */
+async function revoke(etcd: Etcd, id: bigint, ttlMs: number): Promise<void> {
+  const revokeOnce = () => etcd.leaseRevoke(id, { timeoutMs: ttlMs / 4 })
+  await revokeOnce()
+    .catch(revokeOnce)
+    .catch(() => undefined)
 }

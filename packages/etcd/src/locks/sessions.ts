@@ -1,7 +1,7 @@
+import { locksClosed } from 'lockstep/lock-backend'
 import type { LockEnvironment } from 'lockstep/ports'
 import type { Etcd } from '../etcd.ts'
 import { type EtcdSession, openSession } from './session.ts'
-import { closedError } from './to-lockstep-error.ts'
 
 /** The session of this process: opened with the first ask, and again with the first one behind a loss. */
 export class Sessions {
@@ -21,8 +21,9 @@ export class Sessions {
 
   /** All who ask while one is opened share it, and its failure. */
   async current(): Promise<EtcdSession> {
-    if (this.#isClosed) throw closedError()
-    if (this.alive !== null) return this.alive
+    if (this.#isClosed) throw locksClosed('etcd')
+    const { alive } = this
+    if (alive !== null) return alive
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null
     })

@@ -43,12 +43,3 @@ function refused(error: EtcdError): LockstepError<'LOCKSTEP_CONFIGURATION'> {
     cause: error,
   })
 }
-
-/** For a call behind `close()`, and for what was still waiting then. */
-export function closedError(): LockstepError<'LOCKSTEP_LOCK_UNAVAILABLE'> {
-  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
-    message: 'The locks on etcd are closed.',
-    retriable: false,
-    next: 'Acquire before `close`, or create the locks anew.',
-  })
-}

@@ -1,11 +1,11 @@
 /** Answers that are lost or do not come, on a member that a test plays. */
+import { Patience } from 'lockstep/lock-backend'
 import type { LockAsk, LockMode } from 'lockstep/ports'
 import { expect, test } from 'vitest'
 import { fakeEtcd } from '../../test/fake-etcd.ts'
 import { manualTime } from '../../test/manual-time.ts'
 import { grpcStatus } from '../errors.ts'
-import { type Etcd, EtcdError, etcdLocks } from '../index.ts'
-import { Patience } from './patience.ts'
+import { type Etcd, EtcdError, etcdLocks, type TxnRequest } from '../index.ts'
 
 const away = () => new EtcdError('not-sent', { subject: 'test', why: 'nobody listens' })
 const unanswered = () => new EtcdError('unknown', { subject: 'test', why: 'no answer' })
@@ -34,9 +34,8 @@ test('a request that fails behind an abort is nobody’s unhandled rejection', a
   const heard: unknown[] = []
   const listen = (reason: unknown): void => void heard.push(reason)
   process.on('unhandledRejection', listen)
-  const patience = new Patience({ ...ask(100), signal: AbortSignal.abort('enough') }, new AbortController().signal, {
-    ...manualTime().environment,
-  })
+  const { environment } = manualTime()
+  const patience = new Patience({ waitMs: 100, ends: [AbortSignal.abort('enough')], environment })
   await expect(patience.during(Promise.reject(away()))).rejects.toBe('enough')
   await new Promise((resolve) => setImmediate(resolve))
   process.off('unhandledRejection', listen)
@@ -123,4 +122,116 @@ test('what no repeat mends is told at once', async () => {
   await expect(locks.contend(ask(10_000))).rejects.toMatchObject({ code: 'LOCKSTEP_CONFIGURATION' })
   expect(grants).toBe(1)
   await locks.close()
+})
+
+test('a try whose session is over before it can be used fails, and does not go on for ever', async () => {
+  let grants = 0
+  const { time, locks } = open({
+    async leaseGrant({ id = 0n, ttlSeconds }) {
+      grants += 1
+      if (grants > 20) throw new EtcdError('refused', { subject: 'test', why: 'far too often', status: 7 })
+      time.stall(9_000)
+      return { id, ttlSeconds }
+    },
+  })
+  await expect(locks.contend(ask(0))).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+  await expect(locks.contend(ask(20_000))).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+  expect(grants).toBeLessThan(6)
+  await locks.close()
+})
+
+test('an entry that is known to stand is withdrawn when the look at its queue fails, whatever the look fails with', async () => {
+  const requests: TxnRequest[] = []
+  const { time, locks } = open({
+    async txn(request) {
+      requests.push(request)
+      const [first] = request.success
+      const isLook = first?.kind === 'range'
+      if (isLook) throw away()
+      if (first?.kind !== 'put' || first.key.includes('withdrawn'))
+        return { succeeded: true, revision: 9n, responses: [] }
+      const own = { ...first, createRevision: 7n, modRevision: 7n, version: 1n, leaseId: first.leaseId ?? 0n }
+      return { succeeded: false, revision: 8n, responses: [{ entries: [own], deleted: 0 }] }
+    },
+  })
+  const failed = locks.contend(ask(300)).catch((error: { code: string }) => error.code)
+  await time.advance(400)
+  expect(await failed).toBe('LOCKSTEP_LOCK_UNAVAILABLE')
+  const puts = requests.flatMap(({ success }) => success).flatMap((each) => (each.kind === 'put' ? [each.key] : []))
+  const entered = puts.filter((key) => !key.includes('withdrawn')).map((key) => key.split('/').at(-1))
+  const withdrawn = puts.filter((key) => key.includes('withdrawn')).map((key) => key.split('/').at(-1))
+  expect(withdrawn).toEqual(entered)
+  await locks.close()
+})
+
+test('an entry that may be put once more is withdrawn at its release, and after a try that found somebody else', async () => {
+  const withdrawn: string[] = []
+  let isHeld = false
+  const { locks } = open({
+    async txn({ success }) {
+      const [first, second] = success
+      if (first?.kind === 'put' && second?.kind === 'delete') withdrawn.push(first.key)
+      const another = { key: 'another', value: '', createRevision: 5n, modRevision: 5n, version: 1n, leaseId: 1n }
+      const responses = [
+        { entries: [], deleted: 0 },
+        { entries: isHeld ? [another] : [], deleted: 1 },
+      ]
+      return { succeeded: !isHeld || second?.kind === 'delete', revision: 7n, responses, mayComeAgain: true }
+    },
+  })
+  const hold = await locks.contend(ask(0))
+  expect(withdrawn).toHaveLength(0)
+  expect(await hold?.release()).toBe(true)
+  expect(withdrawn).toHaveLength(1)
+  isHeld = true
+  expect(await locks.contend(ask(0))).toBe(null)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(withdrawn).toHaveLength(2)
+  await locks.close()
+})
+
+const stands: Partial<Etcd> = {
+  async txn() {
+    const another = { key: 'another', value: '', createRevision: 5n, modRevision: 5n, version: 1n, leaseId: 1n }
+    return {
+      succeeded: true,
+      revision: 7n,
+      responses: [
+        { entries: [], deleted: 0 },
+        { entries: [another], deleted: 0 },
+      ],
+    }
+  },
+  watch: () => ({ seenRevision: 0n, close: () => {} }),
+}
+
+test('whoever is told that its wait is over stands in nobody’s way any more', async () => {
+  let isGone = false
+  const { time, locks } = open({
+    ...stands,
+    async delete() {
+      await new Promise((resolve) => setImmediate(resolve))
+      isGone = true
+      return 1
+    },
+  })
+  const contending = locks.contend(ask(100)).then((hold) => [hold, isGone])
+  await time.advance(200)
+  expect(await contending).toEqual([null, true])
+  await locks.close()
+})
+
+test('what is still being taken away at the close leaves no timer', async () => {
+  const { time, locks } = open({
+    ...stands,
+    async delete() {
+      throw away()
+    },
+  })
+  const contending = locks.contend(ask(100))
+  await time.advance(5_000)
+  expect(await contending).toBe(null)
+  await locks.close()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(time.timers()).toBe(0)
 })

@@ -61,6 +61,8 @@ export interface TxnResult {
   readonly revision: bigint
   /** One per operation of the branch that was taken. */
   readonly responses: readonly { readonly entries: readonly KeyValue[]; readonly deleted: number }[]
+  /** An endpoint that was asked before has not answered: it may do the same yet, also much later. */
+  readonly mayComeAgain?: boolean
 }
 
 export interface WatchEvent {

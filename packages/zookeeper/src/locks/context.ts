@@ -1,8 +1,8 @@
 import type { LockAsk, LockEnvironment } from 'lockstep/ports'
 import type { AclEntry } from '../wire/acl.ts'
+import type { AskPatience } from './ask-patience.ts'
 import type { LockSession } from './lock-session.ts'
 import type { LockPaths } from './paths.ts'
-import type { Patience } from './patience.ts'
 
 /** What every recipe works with. */
 export interface RecipeContext {
@@ -16,5 +16,5 @@ export interface RecipeContext {
 export interface Attempt extends RecipeContext {
   readonly ask: LockAsk
   readonly session: LockSession
-  readonly patience: Patience
+  readonly patience: AskPatience
 }

@@ -32,7 +32,7 @@ export async function contendForPath(attempt: Attempt): Promise<Contended> {
         assertValid(attempt)
         return new NodeHold({ session, node, remove: () => removeOwn(taking) })
       }
-      if (patience.isOneTry || (await waitUntilFree(taking)) === 'time') return null
+      if (patience.isOneTry || (await waitUntilFree(taking)) === 'over') return null
     }
   } catch (error) {
     removeOwn(taking)
@@ -51,7 +51,7 @@ async function take(taking: Taking): Promise<LockNode | null> {
   const { session, patience } = taking
   let isUncertain = false
   for (let tries = 1; ; tries += 1) {
-    patience.signal.throwIfAborted()
+    patience.check()
     try {
       if (isUncertain) await session.zookeeper.sync(taking.path, { timeoutMs: session.requestMs })
       return isUncertain ? ((await own(taking)) ?? (await create(taking))) : await create(taking)
@@ -67,7 +67,7 @@ async function take(taking: Taking): Promise<LockNode | null> {
 
 async function create(taking: Taking): Promise<LockNode> {
   const { session, patience, path, ask, acl, environment } = taking
-  patience.signal.throwIfAborted()
+  patience.check()
   const data = ownerData(ask, environment.clock.now())
   const timeoutMs = patience.requestMs(session.ttlMs)
   const creating = session.zookeeper.create(path, { mode: 'ephemeral', data, acl, timeoutMs })
@@ -101,7 +101,7 @@ function isOwn({ zookeeper }: LockSession, { data, stat }: NodeData, owner: stri
   return stat.ephemeralOwner === zookeeper.sessionId && readOwnerData(data)?.owner === owner
 }
 
-async function waitUntilFree({ session, patience, path, environment }: Taking): Promise<'free' | 'time'> {
+async function waitUntilFree({ session, patience, path, environment }: Taking): Promise<'free' | 'over'> {
   const woken = await nextChange({
     session,
     patience,
@@ -113,12 +113,12 @@ async function waitUntilFree({ session, patience, path, environment }: Taking): 
       return true
     },
   })
-  if (woken === 'time') return 'time'
+  if (woken === 'over') return 'over'
   const jitterMs = environment.random.fraction('lock jitter') * jitterMsMax
   const spread = Promise.withResolvers<void>()
   const timer = environment.timers.after(jitterMs, spread.resolve)
   try {
-    return (await patience.unlessTimeIsUp(spread.promise)) === 'time' ? 'time' : 'free'
+    return (await patience.unlessTimeIsUp(spread.promise)) === 'over' ? 'over' : 'free'
   } finally {
     timer.cancel()
   }

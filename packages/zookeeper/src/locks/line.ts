@@ -1,18 +1,19 @@
+import { mutant } from '#mutant'
 import { isZooKeeperError } from '../errors.ts'
+import type { AskPatience } from './ask-patience.ts'
 import type { LockNode, LockSession } from './lock-session.ts'
-import type { Patience } from './patience.ts'
 import { blockerOf, inOrder, type QueueKind, type QueueName } from './queue-names.ts'
 import type { QueueNode } from './queue-node.ts'
 import { nextChange, readAgain } from './waiting.ts'
 
 export interface Place {
   readonly session: LockSession
-  readonly patience: Patience
+  readonly patience: AskPatience
   readonly parent: string
 }
 
 /** `gone`: our own node is missing, so the session ended in the queue, or somebody took the node away. Whoever finds that is no owner. */
-export type Turn = 'ours' | 'gone' | 'time'
+export type Turn = 'ours' | 'gone' | 'over'
 
 /**
  * Waits until nobody stands in the way. On every wake the whole line is listed again: whoever stood before us may only have left the
@@ -29,7 +30,7 @@ export async function waitForTurn(place: Place, own: QueueNode, node: LockNode):
     if (self === undefined) return 'gone'
     const blocker = blockerOf(line, self)
     if (blocker === null) return 'ours'
-    if (patience.isOneTry) return 'time'
+    if (patience.isOneTry) return 'over'
     const path = `${parent}/${blocker.name}`
     const woken = await nextChange({
       session,
@@ -40,7 +41,8 @@ export async function waitForTurn(place: Place, own: QueueNode, node: LockNode):
         return true
       },
     })
-    if (woken === 'time') return 'time'
+    if (woken === 'over') return 'over'
+    if (mutant('W6-no-list-again')) return 'ours'
   }
 }
 

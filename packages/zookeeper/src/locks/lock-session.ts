@@ -1,3 +1,4 @@
+import { validUntil } from 'lockstep/lock-backend'
 import type { HoldState, LockEnvironment, Timer } from 'lockstep/ports'
 import { isZooKeeperError } from '../errors.ts'
 import type { SessionChange } from '../session.ts'
@@ -72,7 +73,7 @@ export class LockSession {
 
   /** The server counts by its own clock, which may run a little faster than this one. */
   get validUntilMs(): number {
-    return this.zookeeper.provenUntilMs - this.ttlMs * 0.01 - 2
+    return validUntil(this.zookeeper.provenUntilMs - this.ttlMs, this.ttlMs)
   }
 
   get isValid(): boolean {

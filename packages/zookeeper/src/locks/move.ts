@@ -1,7 +1,7 @@
 import { isZooKeeperError } from '../errors.ts'
 import type { AclEntry } from '../wire/acl.ts'
+import type { AskPatience } from './ask-patience.ts'
 import { deletePath, type LockNode, type LockSession } from './lock-session.ts'
-import type { Patience } from './patience.ts'
 import { mayPass } from './to-lockstep-error.ts'
 
 export interface Move {
@@ -21,11 +21,11 @@ const triesMax = 10
  * One ephemeral node becomes another in one step: nobody sees neither, and nobody sees both. Null when the first one was gone. A reply
  * that is lost is found out by looking at the second one. Rejects when that stays unknown: then `removeBoth` is the only safe end.
  */
-export async function moveNode(move: Move, patience: Patience): Promise<LockNode | null> {
+export async function moveNode(move: Move, patience: AskPatience): Promise<LockNode | null> {
   const { session, from, to, data, acl } = move
   const { zookeeper } = session
   for (let tries = 1; ; tries += 1) {
-    patience.signal.throwIfAborted()
+    patience.check()
     const timeoutMs = patience.requestMs(session.ttlMs)
     try {
       const before = tries > 1 ? await lookAt(session, to) : null

@@ -51,7 +51,7 @@ async function permitAtHead(attempt: Attempt, head: Head): Promise<Contended> {
       read: async (watch, timeoutMs) =>
         (await session.zookeeper.getChildren(permits, { watch, timeoutMs })).children.length >= of,
     })
-    if (woken === 'time') return null
+    if (woken === 'over') return null
     if (!(await patience.unlessAborted(readAgain(session, patience, () => session.isOurs(head.node))))) return 'again'
   }
 }

@@ -1,4 +1,5 @@
 import { LockstepError } from 'lockstep'
+import { locksClosed } from 'lockstep/lock-backend'
 import type { LockEnvironment } from 'lockstep/ports'
 import type { ZooKeeperOptions } from '../session-options.ts'
 import { openZooKeeper, type ZooKeeper } from '../zookeeper.ts'
@@ -45,7 +46,7 @@ export class Sessions {
   }
 
   current(): LockSession {
-    if (this.closing.aborted) throw closed()
+    this.closing.throwIfAborted()
     if (this.#session === null || (this.#session.isOver && !isOpened(this.#source))) this.#session = this.#open()
     if (!this.#session.isOver) return this.#session
     throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
@@ -57,7 +58,7 @@ export class Sessions {
 
   async close(): Promise<void> {
     if (this.closing.aborted) return
-    this.#closing.abort(closed())
+    this.#closing.abort(locksClosed('zookeeper'))
     const session = this.#session
     // The end of a session takes everything with it.
     if (!isOpened(this.#source)) await session?.zookeeper.close()
@@ -73,12 +74,4 @@ export class Sessions {
       throw toLockstepError(error)
     }
   }
-}
-
-function closed(): LockstepError {
-  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
-    message: 'These locks were closed.',
-    retriable: false,
-    next: 'Acquire before `close`, or create the locks anew.',
-  })
 }

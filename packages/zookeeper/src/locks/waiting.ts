@@ -1,7 +1,7 @@
 import { isZooKeeperError } from '../errors.ts'
 import type { WatchListener } from '../watches.ts'
+import type { AskPatience } from './ask-patience.ts'
 import type { LockSession } from './lock-session.ts'
-import type { Patience } from './patience.ts'
 import { mayPass, unavailable } from './to-lockstep-error.ts'
 
 const readTriesMax = 10
@@ -9,11 +9,11 @@ const readTriesMax = 10
 /** A read changes nothing, so one that is not answered is asked again. */
 export async function readAgain<Result>(
   session: LockSession,
-  patience: Patience,
+  patience: AskPatience,
   read: (timeoutMs: number) => Promise<Result>,
 ): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
-    patience.signal.throwIfAborted()
+    patience.check()
     try {
       return await read(patience.requestMs(session.ttlMs))
     } catch (error) {
@@ -22,11 +22,11 @@ export async function readAgain<Result>(
   }
 }
 
-export type Woken = 'changed' | 'missing' | 'time'
+export type Woken = 'changed' | 'missing' | 'over'
 
 export interface Watching {
   readonly session: LockSession
-  readonly patience: Patience
+  readonly patience: AskPatience
   readonly path: string
   /**
    * Reads what is watched. Never `exists`: its watch on a missing node would stay. When it answers false, nothing need be waited for.
@@ -42,7 +42,7 @@ export async function nextChange({ session, patience, path, read }: Watching): P
   try {
     if (!(await patience.unlessAborted(reading))) return 'changed'
     const woken = await patience.unlessTimeIsUp(change.promise)
-    if (woken === 'time' && !session.isConnected) throw unavailable('There is no connection to ZooKeeper.')
+    if (woken === 'over' && !session.isConnected) throw unavailable('There is no connection to ZooKeeper.')
     return woken
   } catch (error) {
     if (isZooKeeperError(error, 'NO_NODE')) return 'missing'

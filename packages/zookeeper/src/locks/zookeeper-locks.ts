@@ -1,12 +1,12 @@
 import { LockstepError } from 'lockstep'
 import type { LockAsk, LockBackend, LockCapabilities, LockHold, OpenLockBackend } from 'lockstep/ports'
 import { type AclEntry, creatorAcl, openAcl } from '../wire/acl.ts'
+import { AskPatience } from './ask-patience.ts'
 import type { Attempt, RecipeContext } from './context.ts'
 import { contendForPath } from './ephemeral-recipe.ts'
 import { Inspection } from './inspection.ts'
 import type { LockSession } from './lock-session.ts'
 import { LockPaths } from './paths.ts'
-import { Patience } from './patience.ts'
 import { type Contended, contendInQueue } from './queue-recipe.ts'
 import { contendForPermit } from './semaphore.ts'
 import { isOpened, type SessionSource, Sessions } from './sessions.ts'
@@ -99,9 +99,9 @@ async function contendUntil(
   ask: LockAsk,
   context: RecipeContext & { readonly contend: (attempt: Attempt) => Promise<Contended> },
 ): Promise<LockHold | null> {
-  ask.signal.throwIfAborted()
-  const signal = AbortSignal.any([ask.signal, sessions.closing])
-  const patience = new Patience(ask, signal, context.environment)
+  const { environment } = context
+  const patience = new AskPatience({ waitMs: ask.waitMs, ends: [ask.signal, sessions.closing], environment })
+  patience.check()
   // One try is a try on a session that lives: the end of the one before may only be found out by it.
   for (let tries = 1; tries <= 2 || !patience.isOver; tries += 1) {
     const session = sessions.current()
@@ -109,10 +109,10 @@ async function contendUntil(
       const contended = await context.contend({ ...context, ask, session, patience })
       if (contended !== 'again') return contended
     } catch (error) {
-      signal.throwIfAborted()
+      patience.check()
       if (!isSessionOver(error) || !sessions.canStartOver) throw toLockstepError(error)
     }
-    signal.throwIfAborted()
+    patience.check()
   }
   throw unavailable('The place in the queue was lost with the session or taken away, and the wait is over.')
 }

@@ -14,7 +14,7 @@ export interface Stat {
   readonly version: number
   readonly cversion: number
   readonly aversion: number
-  /** The session that it ends with; 0n for a node that is not ephemeral. A container has a value of its own here. */
+  /** The session that it ends with; 0n for a node that is not ephemeral, in ZooKeeper 3.8 for a container as well. */
   readonly ephemeralOwner: bigint
   readonly dataLength: number
   readonly numChildren: number

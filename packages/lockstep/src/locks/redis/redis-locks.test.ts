@@ -27,12 +27,10 @@ async function settled(): Promise<void> {
   for (let turns = 0; turns < 20; turns += 1) await Promise.resolve()
 }
 
-/** A server that answers when the test says so, and a clock that stands still until the test moves it. */
-function world() {
-  const sent: SentCall[] = []
+/** A clock that stands still until the test moves it. */
+function standingTime() {
   const timers = new Set<{ atMs: number; fire: () => void }>()
   let nowMs = 0
-  let listener: RedisListener | null = null
   const environment: LockEnvironment = {
     clock: { now: () => nowMs, monotonicMs: () => nowMs },
     timers: {
@@ -45,6 +43,23 @@ function world() {
     random: { fraction: () => 0.5, hex: () => 'channel' },
     log: silentLogger,
   }
+  const pass = async (ms: number): Promise<void> => {
+    nowMs += ms
+    for (const timer of [...timers]) {
+      if (timer.atMs > nowMs) continue
+      timers.delete(timer)
+      timer.fire()
+    }
+    await settled()
+  }
+  return { environment, timers, pass }
+}
+
+/** A server that answers when the test says so. */
+function world() {
+  const sent: SentCall[] = []
+  const time = standingTime()
+  let listener: RedisListener | null = null
   const call = (name: string, args: readonly string[]): Promise<RedisReply> =>
     new Promise((resolve, reject) => {
       sent.push({
@@ -73,11 +88,11 @@ function world() {
       close: async () => {},
     }),
   }
-  const backend: LockBackend = redisLocks(connector)(environment)
+  const backend: LockBackend = redisLocks(connector)(time.environment)
   return {
     backend,
     sent,
-    timers,
+    timers: time.timers,
     settled,
     names: () => sent.map(({ name }) => name),
     /** What has been sent last when it is answered: what is asked for leaves at the end of the turn. */
@@ -89,15 +104,7 @@ function world() {
       listener?.message(text)
       return settled()
     },
-    async pass(ms: number) {
-      nowMs += ms
-      for (const timer of [...timers]) {
-        if (timer.atMs > nowMs) continue
-        timers.delete(timer)
-        timer.fire()
-      }
-      await settled()
-    },
+    pass: time.pass,
   }
 }
 
@@ -189,8 +196,7 @@ describe('locks on one Redis, order by order', () => {
     await last().answer([0, 5_000])
     // Granted 11, of which the message is behind that of 9.
     await message('me 9')
-    const confirmation = last()
-    await confirmation.answer(confirmation.name === 'extend' ? [1] : [1, '11'])
+    await last().answer([1, '11'])
     expect(await contended).toMatchObject({ token: 11n })
   })
 
