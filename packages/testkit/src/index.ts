@@ -1,5 +1,6 @@
 /** Conformance suites, the seeded simulator, and a launcher of real services. */
 export * from './histories/index.ts'
+export * from './lock-conformance/index.ts'
 export * from './services/etcd.ts'
 export * from './services/lock-servers.ts'
 export * from './services/postgres.ts'
