@@ -27,6 +27,20 @@ function run(script: string, ...more: string[]): Promise<{ code: number | null; 
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, said })))
 }
 
+it.each([
+  ['10-fencing/fencing.ts', 'redis://127.0.0.1:1', 'cannot be reached'],
+  ['09-locks/locks.ts', 'redis=redis://127.0.0.1:1', 'cannot be reached'],
+  ['09-locks/locks.ts', 'postgres=postgres://127.0.0.1:1/none', 'ECONNREFUSED'],
+  ['09-locks/locks.ts', 'etcd=http://127.0.0.1:1', 'ECONNREFUSED'],
+  ['09-locks/locks.ts', 'zookeeper=127.0.0.1:1', 'no server within'],
+  ['09-locks/locks.ts', 'redis', 'is no backend with its server'],
+  ['09-locks/locks.ts', 'mysql=there', 'is no backend with its server'],
+])('%s %s ends with one line that says why', async (script, argument, why) => {
+  const { code, said } = await run(script, argument)
+  expect([code, said]).toEqual([1, expect.stringContaining(why)])
+  expect(said.trimEnd().split('\n')).toHaveLength(1)
+})
+
 if (testsWithRedis()) {
   it('10-fencing: a paused holder tries to write and is refused', async () => {
     const { code, said } = await run('10-fencing/fencing.ts')

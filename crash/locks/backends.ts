@@ -19,6 +19,9 @@ export const backendNames = [
 ] as const
 export type BackendName = (typeof backendNames)[number]
 
+/** Those whose servers can be told to keep nothing, with `--lossy`. */
+export const lossyBackends: readonly BackendName[] = ['redis', 'redlock']
+
 /** The servers of a backend as a process reaches them, on loopback. */
 export interface Ways {
   readonly ports: readonly number[]
@@ -70,7 +73,8 @@ function openBackend(backend: BackendName, { ports, database }: Ways, ttlMs: num
     case 'redis':
       return owned(redisLocks(connectorTo(ports[0] ?? 0)))
     case 'redlock':
-      return owned(redlock(ports.map(connectorTo)))
+      // Nobody asks for more, so that a master that may have forgotten counts again after that.
+      return owned(redlock(ports.map(connectorTo), { ttlMax: ttlMs }))
     case 'zookeeper':
     case 'zookeeper-ephemeral': {
       const recipe = backend === 'zookeeper' ? 'queue' : 'ephemeral'

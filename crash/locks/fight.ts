@@ -7,15 +7,18 @@ import { openLocks } from './backends.ts'
 import { nowMs } from './journal.ts'
 import type { LockFight, LockFightSettings } from './lock-fight.ts'
 import { type Lane, linkFaultsOn, planLane } from './plan.ts'
-import { report } from './report.ts'
+import { report, untested } from './report.ts'
 import { Resource } from './resource.ts'
 import { startServers } from './servers.ts'
 import { LockStriker } from './striker.ts'
+import { shownByPeace, shownByStrikes } from './verdicts.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 const workerCount = 4
 /** A run on a machine that is busy takes longer, and shows something as well. */
 const leastPerLane = 2
+/** For so much longer, at most, a run goes on that has not shown yet what must be shown. */
+const longerMsMax = { strikes: 30_000, peace: 15_000 }
 /** In peace at the beginning and at the end: there the order of service can be seen. */
 const calmMs = { short: 2_500, long: 4_000 }
 const servedWithinMs = 20_000
@@ -74,6 +77,7 @@ async function begin(settings: LockFightSettings): Promise<LockFight> {
       nameForMs,
       // Servers that forget are no harm to sections that are over before they are back.
       longSections: lossy ? 0.5 : 0.1,
+      unrenewed: lossy ? 0.5 : 0.1,
       // Where order is promised, somebody must have waited for so long that nobody can be wrong about it.
       shortSectionMs: promised.fair ? 200 : 80,
       sectionMaxMs: isShort ? 400 : ttlMs,
@@ -98,10 +102,12 @@ async function underFire(fight: LockFight): Promise<void> {
     () => settings.say(`  ${Math.round((nowMs() - startedMs) / 1_000)} s: ${striker}`),
     30_000,
   )
+  const isTooLong = (): boolean => nowMs() - startedMs >= seconds * 1_000 + longerMsMax.strikes
+  const isShown = (promises: readonly string[]): boolean => !untested(fight).some((one) => promises.includes(one))
   const lane = async (name: Lane): Promise<void> => {
     let number = 0
     for (const strike of planLane(name, plan)) {
-      if (number >= leastPerLane && isOver()) break
+      if (number >= leastPerLane && isOver() && (isTooLong() || isShown(shownByStrikes))) break
       await striker.strike(strike)
       number += 1
     }
@@ -112,6 +118,8 @@ async function underFire(fight: LockFight): Promise<void> {
     clearInterval(progress)
   }
   await sleep(calm / 2)
+  const untilMs = nowMs() + longerMsMax.peace
+  while (nowMs() < untilMs && !isShown(shownByPeace)) await sleep(500)
 }
 
 /** No fault is left: everybody is served within a bound, nothing keeps a process alive, and nothing stands in the servers. */

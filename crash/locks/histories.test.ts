@@ -123,6 +123,13 @@ describe('first come, first served', () => {
   })
 })
 
+/** All of them at once. */
+function sharedBy(kind: 'permit' | 'read' | 'write', count: number): Held[] {
+  return Array.from({ length: count }, (_, at) =>
+    held(`p${at}`, { kind, key: 'shared', grantedMs: 50 + at, endMs: 90, token: BigInt(50 + at) }),
+  )
+}
+
 describe('the verdicts', () => {
   const two = [held('a', { grantedMs: 10, endMs: 20 }), held('b', { grantedMs: 30, endMs: 40 })]
   const add = (process: string, value: number, startMs: number) =>
@@ -132,6 +139,7 @@ describe('the verdicts', () => {
     sections: [add('a', 0, 10), add('b', 1, 30)],
     effects: [{ key: 'stock', token: 10n, accepted: true }],
     lost: 0,
+    refused: 1,
     permits: 2,
     disturbances: [],
     alone: () => true,
@@ -154,6 +162,13 @@ describe('the verdicts', () => {
       'valid when granted',
     ],
     ['a token twice', { held: two.map((one) => ({ ...one, token: 7n })) }, 'growing tokens'],
+    ['a smaller token later', { held: two.map((one, at) => ({ ...one, token: BigInt(9 - at) })) }, 'growing tokens'],
+    [
+      'a smaller token for a later writer',
+      { held: [...two, ...two.map((one, at) => ({ ...one, kind: 'write', key: 'page', token: BigInt(9 - at) }))] },
+      'growing tokens',
+    ],
+    ['a new token refused', { effects: [{ key: 'stock', token: 10n, accepted: false }] }, 'fence'],
     ['an old token accepted', { effects: [...evidence.effects, { key: 'stock', token: 9n, accepted: true }] }, 'fence'],
     [
       'a section that read what was no longer there',
@@ -161,14 +176,41 @@ describe('the verdicts', () => {
       'atomic sections',
     ],
     ['a lost update', { lost: 1 }, 'nothing lost behind the fence'],
+    ['no holder that came too late', { refused: 0 }, 'old holders refused'],
   ])('%s breaks its promise', (_name, over, promise) => {
     expect(brokenIn(over)).toEqual([promise])
+  })
+
+  it.each([
+    ['a third permit of two', sharedBy('permit', 3), 'permits'],
+    ['a reader beside a writer', [...sharedBy('write', 1), ...sharedBy('read', 1)], 'readers or a writer'],
+    ['two writers', sharedBy('write', 2), 'readers or a writer'],
+  ] as const)('%s breaks its promise', (_name, more, promise) => {
+    const peaceful = (['permit', 'read'] as const).flatMap((kind) => two.map((one) => ({ ...one, kind, key: kind })))
+    const shared = { ...promised, sharing: true }
+    expect(brokenIn({ held: [...two, ...peaceful] }, shared)).toEqual([])
+    expect(brokenIn({ held: [...two, ...peaceful, ...more] }, shared)).toEqual([promise])
+  })
+
+  it('an overtaker breaks its promise', () => {
+    const early = ['a', 'b'].flatMap((process, at) =>
+      [100, 200].map((ms) => held(process, { grantedMs: ms + at, endMs: ms + at })),
+    )
+    const late = [
+      held('a', { askedMs: 1_000, grantedMs: 4_000, endMs: 4_001 }),
+      held('b', { askedMs: 2_000, grantedMs: 3_000, endMs: 3_001 }),
+    ]
+    expect(brokenIn({ held: [...early, ...late] }, { ...promised, fair: true })).toEqual(['first come, first served'])
   })
 
   it('where exclusion is not promised, a second holder is counted and breaks nothing', () => {
     const both = [held('a', { grantedMs: 10, endMs: 31 }), held('b', { grantedMs: 30, endMs: 40 })]
     expect(brokenIn({ held: both }, { ...promised, exclusive: false })).toEqual([])
     expect(heldTwice(both)).toBe(1)
+  })
+
+  it('where servers forget, a run in which nobody saw it is no success', () => {
+    expect(brokenIn({}, { ...promised, exclusive: false })).toEqual(['two holders seen'])
   })
 
   it('a history without anything is no success', () => {

@@ -4,7 +4,7 @@ import type { RedisMember } from '@lockstep/testkit'
 import { isZooKeeperError, type ZooKeeper } from '@lockstep/zookeeper'
 
 /** Counters of tokens outlive their locks. */
-export async function redisKeys(member: RedisMember): Promise<readonly string[]> {
+export async function redisKeys(member: Pick<RedisMember, 'port' | 'ask'>): Promise<readonly string[]> {
   const answer = await member.ask('KEYS', 'lockstep:*')
   const keys = answer.split('\r\n').filter((line) => line.startsWith('lockstep:'))
   return keys.filter((key) => !key.endsWith(':token')).map((key) => `${member.port}/${key}`)

@@ -13,6 +13,7 @@ export interface LockFightSettings {
   readonly strikesMax: number
   /** One server where three would be usual, and short leases. */
   readonly isShort: boolean
+  /** Servers that keep nothing past their end. */
   readonly lossy: boolean
   readonly say: (line: string) => void
 }

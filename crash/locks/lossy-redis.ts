@@ -8,22 +8,34 @@ import type { Servers } from './faulty-servers.ts'
 import { redisKeys } from './leftovers.ts'
 
 export async function lossyRedis(onMoved: (at: number, port: number) => void): Promise<Servers> {
-  const started: RunningRedis[] = [await startRedis({ appendonly: false, private: true })]
+  const settings = { 'repl-diskless-sync-delay': 0 }
+  const started: RunningRedis[] = [await startRedis({ appendonly: false, private: true, settings })]
   let master = memberOf(started[0])
-  started.push(await startRedis({ appendonly: false, private: true, replicaOf: master }))
+  started.push(await startRedis({ appendonly: false, private: true, settings, replicaOf: master }))
   let replica = memberOf(started[1])
   return {
     ports: [master.port],
     database: '',
     faults: ['fail-over', 'kill', 'pause'],
-    async strike(fault, { forMs }) {
+    excludes: false,
+    async strike(fault, { forMs, untilHeld }) {
       if (fault === 'fail-over') {
-        ;[master, replica] = await failOver(master, replica, forMs)
-        return onMoved(0, master.port)
+        await failOver(master, replica, async () => {
+          await sleep(Math.max(forMs, lagMinMs))
+          await untilHeld()
+        })
+        ;[master, replica] = [replica, master]
+        onMoved(0, master.port)
+        return replicate(replica, master)
       }
-      await (fault === 'kill' ? master.kill() : master.pause())
-      await sleep(forMs)
-      if (fault !== 'kill') return master.resume()
+      if (fault === 'pause') {
+        await master.pause()
+        await sleep(forMs)
+        return master.resume()
+      }
+      await untilHeld()
+      await master.kill()
+      await sleep(Math.min(forMs, downMaxMs))
       await master.restart()
       // What was started as a replica is one again.
       await become(master, 'master', ['NO', 'ONE'])
@@ -35,26 +47,43 @@ export async function lossyRedis(onMoved: (at: number, port: number) => void): P
   }
 }
 
-/** What was granted while the replica stood still is lost. */
-async function failOver(master: RedisMember, replica: RedisMember, lagMs: number): Promise<[RedisMember, RedisMember]> {
-  await replica.pause()
-  await sleep(lagMs)
-  await master.kill()
-  replica.resume()
+/** So that something is granted meanwhile. */
+const lagMinMs = 500
+/** So that whoever holds it still does when the server is back, and has forgotten it. */
+const downMaxMs = 200
+
+/**
+ * What is granted after the replica was cut off is lost. Stopping it would not do: what the master sends waits in its socket, and it reads that
+ * before it is told to be the master.
+ */
+async function failOver(master: RedisMember, replica: RedisMember, lag: () => Promise<void>): Promise<void> {
+  await untilInfo(replica, 'master_link_status:up')
   await become(replica, 'master', ['NO', 'ONE'])
-  await master.restart()
-  await become(master, 'slave', ['127.0.0.1', String(replica.port)])
-  return [replica, master]
+  await lag()
+  await master.kill()
+}
+
+async function replicate(replica: RedisMember, master: RedisMember): Promise<void> {
+  await replica.restart()
+  await become(replica, 'slave', ['127.0.0.1', String(master.port)])
 }
 
 /** One that still loads what it was sent refuses. */
 async function become(member: RedisMember, role: 'master' | 'slave', of: readonly string[]): Promise<void> {
+  await untilInfo(member, `role:${role}`, () => member.ask('REPLICAOF', ...of))
+}
+
+async function untilInfo(
+  member: RedisMember,
+  line: string,
+  ask = async (): Promise<unknown> => undefined,
+): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
-    await member.ask('REPLICAOF', ...of)
-    if ((await member.ask('INFO', 'replication')).includes(`role:${role}`)) return
+    await ask()
+    if ((await member.ask('INFO', 'replication')).includes(line)) return
     await sleep(50)
   }
-  throw new Error(`the Redis at ${member.port} does not become a ${role}`)
+  throw new Error(`the Redis at ${member.port} does not come to ${line}`)
 }
 
 function memberOf(redis: RunningRedis | undefined): RedisMember {

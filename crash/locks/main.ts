@@ -1,6 +1,6 @@
 /** `npm run crash -- --locks …`: one backend after the other, or two at a time where the runs are short. */
 import { etcdAvailable, postgresAvailable, redisAvailable, zookeeperAvailable } from '@lockstep/testkit'
-import type { BackendName } from './backends.ts'
+import { type BackendName, lossyBackends } from './backends.ts'
 import { fightOverLocks } from './fight.ts'
 import type { LockFightSettings } from './lock-fight.ts'
 
@@ -13,6 +13,11 @@ export const smokeBackends: readonly BackendName[] = ['redis', 'redlock', 'zooke
 
 /** Answers the exit code. */
 export async function crashLocks(run: LocksRun): Promise<number> {
+  const durable = run.lossy ? run.backends.find((backend) => !lossyBackends.includes(backend)) : undefined
+  if (durable !== undefined) {
+    console.error(`crash: --lossy is for ${lossyBackends.join(' and ')}: ${durable} has no server that forgets.`)
+    return 2
+  }
   const available = run.backends.filter(isAvailable)
   const missing = run.backends.length - available.length
   const results: { backend: BackendName; held: boolean }[] = []
@@ -26,7 +31,7 @@ export async function crashLocks(run: LocksRun): Promise<number> {
   const names = results.map(({ backend }) => backend).join(', ')
   console.log(
     broken.length === 0
-      ? `crash: every promise held, locks on ${names}: one holder, growing tokens, nothing lost behind the fence, everybody served, nothing left behind`
+      ? `crash: every promise held, locks on ${names}: ${run.lossy ? '' : 'one holder, '}growing tokens, nothing lost behind the fence, everybody served, nothing left behind`
       : `crash: BROKEN, locks on ${broken.join(', ')}`,
   )
   console.log(`${results.length - broken.length} passed, ${broken.length} failed`)

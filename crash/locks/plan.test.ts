@@ -25,7 +25,7 @@ it('a round has every kind of strike', () => {
     new Set(['stop holder', 'stop waiter', 'kill holder', 'kill waiter', 'block holder']),
   )
   const links = linkFaults.map((fault) => `link ${fault}`)
-  expect(kinds(first('outside', 6))).toEqual(new Set([...links, 'server kill', 'server pause']))
+  expect(kinds(first('outside', 7))).toEqual(new Set([...links, 'server kill', 'server pause']))
 })
 
 it('a short run has a holder stopped beyond its lease, and a server killed', () => {
@@ -33,6 +33,15 @@ it('a short run has a holder stopped beyond its lease, and a server killed', () 
   expect(stop).toMatchObject({ kind: 'stop', target: 'holder' })
   expect(stop?.forMs).toBeGreaterThan(settings.ttlMs)
   expect(first('outside', 2)).toContainEqual(expect.objectContaining({ kind: 'server', fault: 'kill' }))
+})
+
+it('a session or lease is made to end at the servers: every way, of a holder, beyond the TTL', () => {
+  const expiries = first('outside', 30).filter((strike) => strike.kind === 'link' && strike.fault === 'expiry')
+  expect(expiries.length).toBeGreaterThan(3)
+  for (const one of expiries) {
+    expect(one).toMatchObject({ target: 'holder', share: 1 })
+    expect(one.forMs).toBeGreaterThan(settings.ttlMs)
+  }
 })
 
 it('where a lease ends with its connection at the server, no connection is left half-open', () => {

@@ -2,7 +2,8 @@ import { type RandomStream, RandomStreams } from '@lockstep/testkit'
 import { type BackendName, endsWithConnection } from './backends.ts'
 import type { ServerFault } from './faulty-servers.ts'
 
-export const linkFaults = ['black-hole', 'no-answers', 'half-open', 'cut'] as const
+/** `expiry`: every way is a black hole until the session or the lease has ended at the servers, and then the client comes back. */
+export const linkFaults = ['expiry', 'black-hole', 'no-answers', 'half-open', 'cut'] as const
 export type LinkFault = (typeof linkFaults)[number]
 
 /** Who is struck: whoever works under the lease at that moment, or somebody else. */
@@ -62,13 +63,12 @@ function outsideRound(settings: LockPlanSettings): Make[] {
   )
   const links = settings.linkFaults.map(
     (fault): Make =>
-      (random, { ttlMs }) => ({
+      (random, plan) => ({
         kind: 'link',
         fault,
-        target: random.chance('waiter', 0.4) ? 'waiter' : 'holder',
-        share: random.fraction('share'),
-        afterMs: random.integer('after', 20, 300),
-        forMs: random.integer('for', 20, random.chance('long', 0.5) ? Math.round(ttlMs * 1.5) : 300),
+        target: random.chance('waiter', 0.4) && fault !== 'expiry' ? 'waiter' : 'holder',
+        share: fault === 'expiry' ? 1 : random.fraction('share'),
+        ...(fault === 'expiry' ? beyondTtl(random, plan) : awhile(random, plan)),
       }),
   )
   return [...links.slice(0, 1), ...servers, ...links.slice(1)]
@@ -77,6 +77,11 @@ function outsideRound(settings: LockPlanSettings): Make[] {
 function beyondTtl(random: RandomStream, { ttlMs }: LockPlanSettings) {
   const [least, most] = [Math.round(ttlMs * 1.3), Math.round(ttlMs * 2)]
   return { afterMs: random.integer('after', 20, 300), forMs: random.integer('beyond', least, most) }
+}
+
+function awhile(random: RandomStream, { ttlMs }: LockPlanSettings) {
+  const most = random.chance('long', 0.5) ? Math.round(ttlMs * 1.5) : 300
+  return { afterMs: random.integer('after', 20, 300), forMs: random.integer('for', 20, most) }
 }
 
 function briefly(random: RandomStream) {

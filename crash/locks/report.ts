@@ -3,37 +3,45 @@ import type { Operation, Verdict } from '@lockstep/testkit'
 import { endsWithConnection } from './backends.ts'
 import { all, type Held, heldIn, type Life, sectionsIn } from './histories.ts'
 import type { LockFight } from './lock-fight.ts'
-import { heldTwice, type Judged, judge } from './verdicts.ts'
+import { type Judged, judge } from './verdicts.ts'
 import { permits } from './workload.ts'
 
 const shownMax = 6
 
 /** True when every promise held. */
 export function report(fight: LockFight): boolean {
-  const { settings, resource, striker, troubles } = fight
-  const { say, lossy } = settings
+  const { settings, striker, troubles } = fight
+  const { say } = settings
   const lives = livesOf(fight)
-  const held = lives.flatMap(heldIn)
-  sayCounts(fight, lives, held)
-  const judged = judge(
-    {
-      held,
-      sections: lives.flatMap(sectionsIn),
-      effects: resource.effects,
-      lost: resource.tally('fenced').lost,
-      permits,
-      disturbances: striker.disturbances,
-      alone: (process) => !process.startsWith('w0.'),
-    },
-    { ...fight.promised, exclusive: !lossy },
-  )
+  sayCounts(fight, lives, lives.flatMap(heldIn))
+  const judged = judgedIn(fight, lives)
   say(`  ${judged.map(brief).join(', ')}`)
-  if (lossy) say(`  granted while somebody still held it: ${heldTwice(held)}`)
   const broken = judged.filter(({ isBinding, verdict }) => isBinding && verdict.valid !== true)
   for (const { promise, verdict } of broken) sayBroken(say, promise, verdict)
   if (striker.strikes === 0) troubles.push('nothing was done to anybody')
   for (const trouble of troubles.slice(0, shownMax)) say(`  BROKEN: ${trouble}`)
   return broken.length === 0 && troubles.length === 0
+}
+
+/** What nothing has put to the test yet. */
+export function untested(fight: LockFight): readonly string[] {
+  const unknown = judgedIn(fight, livesOf(fight)).filter(({ verdict }) => verdict.valid === 'unknown')
+  return unknown.map(({ promise }) => promise)
+}
+
+function judgedIn({ resource, servers, striker, promised }: LockFight, lives: readonly Life[]): Judged[] {
+  const { claims, writes } = resource.refused
+  const evidence = {
+    held: lives.flatMap(heldIn),
+    sections: lives.flatMap(sectionsIn),
+    effects: resource.effects,
+    lost: resource.tally('fenced').lost,
+    refused: claims + writes,
+    permits,
+    disturbances: striker.disturbances,
+    alone: (process: string) => !process.startsWith('w0.'),
+  }
+  return judge(evidence, { ...promised, exclusive: servers.excludes })
 }
 
 function livesOf({ workers, striker, settings }: LockFight): Life[] {

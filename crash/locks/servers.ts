@@ -22,7 +22,7 @@ export function startServers(backend: BackendName, wanted: ServersWanted): Promi
     case 'redis':
       return wanted.lossy ? lossyRedis(wanted.onMoved) : redis(1)
     case 'redlock':
-      return redis(5)
+      return redis(5, { forgets: wanted.lossy })
     case 'zookeeper':
     case 'zookeeper-ephemeral':
       return zookeeper(wanted.single ? 1 : 3)
@@ -34,13 +34,18 @@ export function startServers(backend: BackendName, wanted: ServersWanted): Promi
   }
 }
 
-/** Up to a minority of independent masters at a time. */
-async function redis(masters: number): Promise<Servers> {
-  const { members, stop } = await startRedis({ masters, appendonly: true, appendfsync: 'always', private: true })
+/**
+ * Independent masters; up to a minority of them is struck at a time. Those that forget everything at a restart do not count for a TTL
+ * afterwards, so that RedLock excludes all the same.
+ */
+async function redis(masters: number, { forgets = false } = {}): Promise<Servers> {
+  const kept = forgets ? ({ appendonly: false } as const) : ({ appendonly: true, appendfsync: 'always' } as const)
+  const { members, stop } = await startRedis({ masters, ...kept, private: true })
   return {
     ports: members.map(({ port }) => port),
     database: '',
     faults: ['kill', 'pause'],
+    excludes: true,
     async strike(fault, { forMs, share }) {
       const count = masters > 1 && share > 0.5 ? 2 : 1
       const first = Math.floor(share * masters) % masters
@@ -62,6 +67,7 @@ async function zookeeper(members: 1 | 3): Promise<Servers> {
     ports: running.members.map(({ address }) => Number(address.split(':')[1])),
     database: '',
     faults: ['kill', 'pause'],
+    excludes: true,
     async strike(fault, { forMs }) {
       const leader = await running.leader()
       await (fault === 'kill' ? leader.kill() : leader.pause())
@@ -85,6 +91,7 @@ async function etcd(members: 1 | 3): Promise<Servers> {
     ports: running.endpoints.map((endpoint) => Number(new URL(endpoint).port)),
     database: '',
     faults: ['kill', 'pause'],
+    excludes: true,
     async strike(fault, { forMs }) {
       const leader = await running.leader()
       await (fault === 'kill' ? leader.kill() : leader.pause())
@@ -116,6 +123,7 @@ async function postgres(): Promise<Servers> {
     ports: [Number(url.port)],
     database: url.pathname.slice(1),
     faults: ['kill', 'end'],
+    excludes: true,
     async strike(fault, { forMs }) {
       if (fault === 'end') return void (await asked(endOthers))
       await running.kill()

@@ -94,8 +94,13 @@ export class LockStriker {
     this.#count(`${fault === 'end' ? 'end of connections' : fault} at the servers`)
     const fromMs = nowMs()
     this.connectionEnds.push({ worker: null, atMs: fromMs })
-    await this.#parts.servers.strike(fault, { forMs, share })
+    await this.#parts.servers.strike(fault, { forMs, share, untilHeld: () => this.#untilHeld() })
     this.disturbances.push({ worker: null, fromMs, toMs: nowMs() })
+  }
+
+  async #untilHeld(): Promise<void> {
+    const untilMs = nowMs() + insideWithinMs
+    while (this.#parts.inside() === null && nowMs() < untilMs && !this.#isOver) await sleep(5)
   }
 
   async #chosen(target: Target): Promise<WorkerProcess | null> {
@@ -119,7 +124,7 @@ export class LockStriker {
 
 function fail(link: Link, fault: LinkFault): void {
   if (fault === 'cut') link.cut()
-  else if (fault === 'black-hole') link.blackHole()
+  else if (fault === 'black-hole' || fault === 'expiry') link.blackHole()
   else if (fault === 'no-answers') link.dropAnswers()
   else link.halfOpen()
 }

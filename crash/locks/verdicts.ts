@@ -26,6 +26,8 @@ export interface Evidence {
   readonly sections: readonly Operation[]
   readonly effects: readonly FencedEffect[]
   readonly lost: number
+  /** Claims and writes that the fence has refused. */
+  readonly refused: number
   readonly permits: number
   readonly disturbances: readonly Disturbance[]
   /** Processes with one contender for the mutex; the others have a queue of their own in front. */
@@ -53,18 +55,28 @@ const firstGrants = 2
 /** A client that was cut off, or whose server was away, takes so long to be back. */
 const afterMs = 3_000
 
+/** What only strikes can show, and what only peace can. */
+export const shownByStrikes = ['old holders refused', 'two holders seen']
+export const shownByPeace = ['first come, first served']
+
 export function judge(evidence: Evidence, promised: Promised): Judged[] {
   const { held, sections, effects } = evidence
   const mutexes = held.filter(({ kind }) => kind === 'mutex')
+  const fencing = held.filter(({ kind }) => kind === 'mutex' || kind === 'write')
   const isBinding = promised.exclusive
   const judged: Judged[] = [
     { promise: 'one holder', verdict: exercised(mutexes, checkMutex), isBinding },
     { promise: 'valid when granted', verdict: checkGrants(held), isBinding: true },
-    { promise: 'growing tokens', verdict: exercised(mutexes, checkTokenOrder), isBinding: true },
+    { promise: 'growing tokens', verdict: exercised(fencing, checkTokenOrder), isBinding: true },
     { promise: 'fence', verdict: checkFence(effects), isBinding: true },
     { promise: 'atomic sections', verdict: checkLinearizable(counterModel, sections), isBinding: true },
     { promise: 'nothing lost behind the fence', verdict: checkLost(evidence), isBinding: true },
+    { promise: 'old holders refused', verdict: seen(evidence.refused, 'no holder has come too late'), isBinding: true },
   ]
+  if (!promised.exclusive) {
+    const verdict = seen(heldTwice(held), 'nothing was forgotten that anybody still held')
+    judged.push({ promise: 'two holders seen', verdict, isBinding: true })
+  }
   if (promised.sharing)
     judged.push(
       { promise: 'permits', verdict: checkPermits(evidence), isBinding },
@@ -86,6 +98,11 @@ const counterModel: Model<number> = {
 function exercised(held: readonly Held[], check: (held: readonly Held[]) => Verdict): Verdict {
   const names = [...Map.groupBy(held, ({ key }) => key).values()].filter((ones) => ones.length > 1)
   return names.length === 0 ? { valid: 'unknown', why: 'no name was granted twice' } : check(names.flat())
+}
+
+/** What must have happened, so that the promises were put to the test. */
+function seen(times: number, otherwise: string): Verdict {
+  return times > 0 ? { valid: true, checked: times } : { valid: 'unknown', why: otherwise }
 }
 
 /** How many mutexes were granted while an earlier holder still held by its own knowledge. */

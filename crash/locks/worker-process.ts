@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type LockEvent, nowMs, readEvents } from './journal.ts'
 import { type Link, startLink } from './link.ts'
@@ -62,6 +63,8 @@ export class WorkerProcess {
     const life = { process: `${name}.${this.lives.length + 1}`, startedMs: nowMs(), killedMs: null }
     const file = join(directory, `${life.process}.jsonl`)
     const ways = { ports: this.links.map(({ port }) => port), database }
+    // It is read while the run goes on, and before the worker has written anything.
+    writeFileSync(file, '')
     const told: WorkerSettings = { ...settings, process: life.process, ways, file }
     const child = fork(program, [JSON.stringify(told)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     this.lives.push({ ...life, file })

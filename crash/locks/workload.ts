@@ -24,6 +24,8 @@ export interface WorkloadSettings {
   readonly shortSectionMs: number
   /** The share of sections that may last that long; the others are short. */
   readonly longSections: number
+  /** The share of leases that are not renewed: their holders learn of nothing before the end of the TTL. */
+  readonly unrenewed: number
   readonly servedWithinMs: number
   /** An open file. */
   readonly file: number
@@ -138,7 +140,7 @@ export class Workload {
     const shortMs = this.#random.integer('short', 1, 300)
     if (how < 0.17) return { wait: shortMs }
     if (how < 0.27) return { wait: 10_000, signal: AbortSignal.timeout(shortMs) }
-    return { wait: 10_000, renew: !this.#random.chance('no renewal', 0.1) }
+    return { wait: 10_000, renew: !this.#random.chance('no renewal', this.#settings.unrenewed) }
   }
 
   get #ttl(): { readonly ttl?: number } {

@@ -7,12 +7,14 @@ import type { OpenLockBackend } from 'lockstep/ports'
 import { ioRedis } from 'lockstep/redis'
 import pg from 'pg'
 
+// In memory all must share one backend; elsewhere they share the server.
 const memory = memoryLocks()
 const redis = (url: string) => ioRedis(new Redis(url, { lazyConnect: true }))
 
 /** `memory`, or the name of a backend with where it is: `redis=redis://127.0.0.1:6379`. */
 export function backendOf(argument: string): OpenLockBackend {
   const [name, where = ''] = argument.split(/=(.*)/, 2)
+  if (name !== 'memory' && where === '') throw wrong(argument)
   switch (name) {
     case 'memory':
       return memory
@@ -32,6 +34,11 @@ export function backendOf(argument: string): OpenLockBackend {
     case 'postgres-advisory':
       return postgresAdvisoryLocks(new pg.Pool({ connectionString: where, allowExitOnIdle: true }))
     default:
-      throw new Error(`no backend ${argument}`)
+      throw wrong(argument)
   }
+}
+
+function wrong(argument: string): Error {
+  const examples = 'redis=redis://127.0.0.1:6379, etcd=http://127.0.0.1:2379 or zookeeper=127.0.0.1:2181'
+  return new Error(`"${argument}" is no backend with its server. Write such as ${examples}.`)
 }

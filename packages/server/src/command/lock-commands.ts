@@ -1,9 +1,13 @@
+import { hostname, userInfo } from 'node:os'
 import { type Command, Option } from 'commander'
-import { createLocks, LockstepError } from 'lockstep'
+import { createLocks, errorTable, isLockstepError, LockstepError } from 'lockstep'
 import type { Locks } from 'lockstep/locks'
 import type { LockInfo } from 'lockstep/ports'
-import { backendForms, backendNamed } from '../locks/compose.ts'
-import { print } from './output.ts'
+import { withoutPasswords, withoutSecretsOf } from '../locks/address.ts'
+import { backendForms, backendNamed, type NamedBackend } from '../locks/compose.ts'
+import { CommandFailure } from './command-failure.ts'
+import { exitCodeOf, exitCodes } from './exit-codes.ts'
+import { failureOf, print, printable } from './output.ts'
 import { ageOf, textTable } from './text-table.ts'
 
 interface LockOptions {
@@ -18,6 +22,8 @@ interface ReleaseOptions extends LockOptions {
 
 export function addLockCommands(program: Command): void {
   const locks = program.command('locks').description('who holds which lock, on the backend itself')
+  // A URL in the wrong place is shown with what is wrong about it.
+  locks.configureOutput({ outputError: (text, write) => write(withoutPasswords(text)) })
   addList(locks)
   addShow(locks)
   addRelease(locks)
@@ -28,9 +34,9 @@ function addList(locks: Command): void {
     .description('lists what is held, at most 1,000')
     .addHelpText('after', '\nExample:\n  $ lockstep locks list --backend redis://127.0.0.1:6379')
     .action((options: LockOptions) =>
-      withLocks(options, async (opened) => {
+      withLocks(options, async (opened, backend) => {
         const infos = await opened.inspect()
-        print(options, infos.map(bodyOf), infos.length === 0 ? 'Nothing is held.' : infosText(infos))
+        print(options, infos.map(bodyOf), infos.length === 0 ? nothingText(backend) : infosText(infos))
       }),
     )
 }
@@ -41,9 +47,10 @@ function addShow(locks: Command): void {
     .argument('<name>')
     .addHelpText('after', '\nExample:\n  $ lockstep locks show sku-42 --backend etcd://127.0.0.1:2379')
     .action((name: string, options: LockOptions) =>
-      withLocks(options, async (opened) => {
+      withLocks(options, async (opened, { where }) => {
         const infos = await opened.inspect(name)
-        print(options, infos.map(bodyOf), infos.length === 0 ? `Nobody holds ${name}.` : infosText(infos))
+        if (infos.length === 0) throw notFound(`Nobody holds ${name} in ${where}, and nobody waits for it.`)
+        print(options, infos.map(bodyOf), infosText(infos))
       }),
     )
 }
@@ -64,34 +71,88 @@ function addRelease(locks: Command): void {
       'after',
       "\nExample:\n  $ lockstep locks release sku-42 --token 1764100000000000 --reason 'host-7 is gone' --backend redis://127.0.0.1:6379",
     )
-    .action((name: string, options: ReleaseOptions) =>
-      withLocks(options, async (opened) => {
-        if (options.reason.trim() === '')
-          throw new LockstepError('LOCKSTEP_CONFIGURATION', { message: 'A reason must say something.' })
+    .action((name: string, options: ReleaseOptions) => {
+      if (options.reason.trim() === '')
+        throw usage(new LockstepError('LOCKSTEP_CONFIGURATION', { message: 'A reason must say something.' }))
+      return withLocks(options, async (opened) => {
         const [taken] = await opened.evict(name, options.token)
         if (taken === undefined) throw notHeld(name, options.token, await opened.inspect(name))
-        const { reason } = options
-        const text = `${name} was taken away from ${holderText(taken)}, token ${taken.token}: ${reason}`
-        print(options, { ...bodyOf(taken), reason }, text)
-      }),
-    )
+        const record = { takenAt: new Date().toISOString(), takenBy: operator(), reason: options.reason }
+        print(options, { ...bodyOf(taken), ...record }, printable(takenText(taken, record)))
+      })
+    })
 }
 
-async function withLocks(options: LockOptions, work: (locks: Locks) => Promise<void>): Promise<void> {
-  const backend = await backendNamed(options.backend)
-  const locks = createLocks(backend.open)
+interface Taking {
+  readonly takenAt: string
+  readonly takenBy: string
+  readonly reason: string
+}
+
+/** One line for a log: the backend keeps nothing of it. */
+function takenText(taken: LockInfo, { takenAt, takenBy, reason }: Taking): string {
+  const { name, token, holder } = taken
+  const label = holder === null || holder.label === '' ? '' : ` (${holder.label})`
+  return `${takenAt} ${takenBy} took ${name} away from ${holderText(taken)}${label}, token ${token}: ${reason}`
+}
+
+function operator(): string {
   try {
-    await work(locks)
+    return `${userInfo().username}@${hostname()}`
+  } catch {
+    // Containers have users without a name.
+    return `${process.getuid?.() ?? 'unknown'}@${hostname()}`
+  }
+}
+
+type Work = (locks: Locks, backend: NamedBackend) => Promise<void>
+
+async function withLocks({ backend: url }: LockOptions, work: Work): Promise<void> {
+  const { locks, backend } = await opened(url)
+  try {
+    await backend.assertThere()
+    await work(locks, backend)
+  } catch (error) {
+    throw failure(error, url)
   } finally {
     await locks.close()
     await backend.end()
   }
 }
 
+async function opened(url: string): Promise<{ readonly locks: Locks; readonly backend: NamedBackend }> {
+  try {
+    const backend = await backendNamed(url)
+    return { locks: createLocks(backend.open), backend }
+  } catch (error) {
+    throw usage(error)
+  }
+}
+
+/** What was typed makes no sense. */
+function usage(error: unknown): CommandFailure {
+  return new CommandFailure(failureOf(error), exitCodes.usage)
+}
+
+/** A configuration error without a cause is about what was typed; with one, it is the server that refuses. */
+function failure(error: unknown, url: string): CommandFailure {
+  const problem = failureOf(error)
+  const isAway = problem.next === errorTable.LOCKSTEP_LOCK_UNAVAILABLE.next
+  const next = isAway ? 'Check host and port, and that the server runs and can be reached from here.' : problem.next
+  const told = { ...problem, detail: withoutSecretsOf(url, problem.detail), next }
+  if (!isLockstepError(error)) return new CommandFailure(told, exitCodes.failed)
+  if (error.code !== 'LOCKSTEP_CONFIGURATION') return new CommandFailure(told, exitCodeOf(error.code))
+  return new CommandFailure(told, error.cause === undefined ? exitCodes.usage : exitCodes.refused)
+}
+
 function onBackend(command: Command): Command {
   return command
     .addOption(new Option('--backend <url>', backendForms).env('LOCKSTEP_LOCKS').makeOptionMandatory())
     .option('--json', 'prints one JSON value', false)
+}
+
+function nothingText({ where, knowsItsPlace }: NamedBackend): string {
+  return `Nothing is held in ${where}.${knowsItsPlace ? '' : ' Locks with another prefix do not show here.'}`
 }
 
 function infosText(infos: readonly LockInfo[]): string {
@@ -119,16 +180,19 @@ function bodyOf(info: LockInfo): Record<string, unknown> {
 
 function tokenOf(text: string): bigint {
   if (/^\d{1,20}$/.test(text)) return BigInt(text)
-  throw new LockstepError('LOCKSTEP_CONFIGURATION', {
-    message: `A fencing token is up to 20 digits, but is ${JSON.stringify(text.slice(0, 40))}.`,
-    next: '`lockstep locks show` tells the token of each hold.',
-  })
+  throw usage(
+    new LockstepError('LOCKSTEP_CONFIGURATION', {
+      message: `A fencing token is up to 20 digits, but is ${JSON.stringify(text.slice(0, 40))}.`,
+      next: '`lockstep locks show` tells the token of each hold.',
+    }),
+  )
 }
 
 function notHeld(name: string, token: bigint, infos: readonly LockInfo[]): LockstepError {
   const held = infos.map((info) => `${holderText(info)} with token ${info.token}`).join(', ')
-  return new LockstepError('LOCKSTEP_NOT_FOUND', {
-    message: `Nobody holds ${name} with token ${token}${held === '' ? '' : `; it is held by ${held}`}.`,
-    next: '`lockstep locks show` tells who holds it now.',
-  })
+  return notFound(`Nobody holds ${name} with token ${token}${held === '' ? '' : `; it is held by ${held}`}.`)
+}
+
+function notFound(message: string): LockstepError {
+  return new LockstepError('LOCKSTEP_NOT_FOUND', { message, next: '`lockstep locks list` tells what is held now.' })
 }
