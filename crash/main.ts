@@ -10,8 +10,8 @@
  *   npm run crash -- --locks redis|redlock|zookeeper|zookeeper-ephemeral|etcd|postgres|postgres-advisory|all
  *     [--seconds 60] [--kills 40] [--seed 7] [--lossy] [--smoke]
  *
- * Leases of real processes instead of transfers, judged by what their holders saw. `--kills` is a bound of all strikes. `--lossy` is a
- * Redis that forgets what it has answered: who holds is then only looked at, and the fence must hold. `--smoke`: short leases, single
+ * Leases of real processes instead of transfers, judged by what their holders saw. `--kills` is a bound of all strikes. `--lossy`: Redis
+ * or masters of RedLock that forget what they have answered; on one Redis two holders must then be seen, and the fence must hold. `--smoke`: short leases, single
  * servers, two backends at a time.
  */
 import { postgresAvailable, startPostgres } from '@lockstep/testkit'

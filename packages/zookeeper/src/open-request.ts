@@ -113,7 +113,8 @@ export class CalledRequest<Result> implements OpenRequest {
 }
 
 export function noServer(subject: string, timeoutMs: number, cause: ZooKeeperError | undefined): ZooKeeperError {
-  return new ZooKeeperError('NOT_SENT', { subject, why: `no server within ${timeoutMs} ms`, cause })
+  const reason = cause === undefined ? '' : `: ${cause.message}`
+  return new ZooKeeperError('NOT_SENT', { subject, why: `no server within ${timeoutMs} ms${reason}`, cause })
 }
 
 function encode(operation: Operation<unknown>, xid: number): Buffer {

@@ -132,7 +132,7 @@ export class HttpPool {
     const close = (): void => fail('the client was closed')
     this.#unanswered.add(close)
     const connecting = this.#timers.after(request.connectMs, () => fail(`no connection in ${request.connectMs} ms`))
-    const answering = this.#timers.after(request.answerMs, () => fail(`no answer in ${request.answerMs} ms`))
+    const answering = this.#timers.after(request.answerMs, () => fail(`no answer in ${Math.round(request.answerMs)} ms`))
     const outgoing = this.#start(request, on.pooled)
     onceConnected(outgoing, () => {
       left = true

@@ -1,8 +1,11 @@
 /** Servers that are set up so that locks are in danger. */
+import { inspect } from 'node:util'
+import { createClient } from '@redis/client'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, test } from 'vitest'
 import { codeOf, eventually } from '../../../testkit/src/lock-conformance/watching.ts'
 import { type RedisLaunch, type RunningRedis, startRedis, testsWithRedis } from '../../../testkit/src/services/redis.ts'
+import { ioRedis, nodeRedis } from '../../src/adapters/redis/index.ts'
 import { createLocks } from '../../src/index.ts'
 import { type RedisLocksOptions, redisLocks } from '../../src/locks/index.ts'
 import { silentLogger } from '../../src/ports/index.ts'
@@ -49,6 +52,25 @@ if (testsWithRedis())
       expect(await codeOf(locks.acquire('sku', { wait: 0 }))).toBe('LOCKSTEP_LOCK_UNAVAILABLE')
       replica.members[0]?.resume()
       await (await locks.acquire('sku', { wait: '10s' })).release()
+    })
+
+    test.each([
+      ['ioredis', (url: string) => ioRedis(new Redis(url, { lazyConnect: true }))],
+      ['node-redis', (url: string) => nodeRedis(createClient({ url }))],
+    ])('a wrong password is a configuration error that does not tell it, nor does its cause: %s', async (_, connector) => {
+      const redis = await start({ settings: { requirepass: 'right' } })
+      const locks = createLocks(redisLocks(connector(`redis://:hunter2@127.0.0.1:${redis.members[0]?.port}`)))
+      closing.push(() => locks.close())
+      const error = await locks.acquire('sku').catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ code: 'LOCKSTEP_CONFIGURATION' })
+      expect(inspect(error, { depth: 10 })).not.toContain('hunter2')
+    })
+
+    test('a database that the server does not have is a configuration error', async () => {
+      const redis = await start({ settings: { databases: '2' } })
+      const locks = createLocks(redisLocks(ioRedis(new Redis(`${redis.url}/5`, { lazyConnect: true }))))
+      closing.push(() => locks.close())
+      expect(await codeOf(locks.acquire('sku'))).toBe('LOCKSTEP_CONFIGURATION')
     })
   })
 

@@ -33,6 +33,8 @@ const ownOptions = {
   maxRetriesPerRequest: 0,
   retryStrategy: null,
   reconnectOnError: null,
+  // Half a closed connection would keep the process alive for so long.
+  disconnectTimeout: 0,
   commandTimeout: undefined,
   enableAutoPipelining: false,
   stringNumbers: false,

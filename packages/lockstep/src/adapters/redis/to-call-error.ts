@@ -8,10 +8,11 @@ const neverAccepted = /^(?:The client is (?:offline|closed)|Stream isn't writeab
 export function toCallError(error: unknown): RedisCallError {
   if (error instanceof RedisCallError) return error
   const message = messageOf(error)
+  const cause = withoutCommand(error, message)
   const reply = replyOf(error, message)
-  if (reply !== null) return new RedisCallError('refused', `Redis refuses: ${message}`, { reply, cause: error })
+  if (reply !== null) return new RedisCallError('refused', `Redis refuses: ${message}`, { reply, cause })
   const failure = neverAccepted.test(message) ? 'not-sent' : 'unknown'
-  return new RedisCallError(failure, `Redis did not answer: ${message}`, { cause: error })
+  return new RedisCallError(failure, `Redis did not answer: ${message}`, { cause })
 }
 
 /** The connection could not be opened: whatever waited for it has not been sent. */
@@ -19,6 +20,13 @@ export function toOpenError(cause: Error): RedisCallError {
   const error = toCallError(cause)
   if (error.failure === 'refused') return error
   return new RedisCallError('not-sent', `Redis cannot be reached: ${causeText(cause)}`, { cause })
+}
+
+/** ioredis adds the command to an error, and that of the sign-in has the password, which would end in somebody's log. */
+function withoutCommand(error: unknown, message: string): Error {
+  const told = new Error(message)
+  if (error instanceof Error) Object.assign(told, { name: error.name, stack: error.stack })
+  return told
 }
 
 /** The first word of an error that the server has answered; null for one that it has not. */
