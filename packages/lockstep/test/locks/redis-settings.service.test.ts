@@ -57,14 +57,17 @@ if (testsWithRedis())
     test.each([
       ['ioredis', (url: string) => ioRedis(new Redis(url, { lazyConnect: true }))],
       ['node-redis', (url: string) => nodeRedis(createClient({ url }))],
-    ])('a wrong password is a configuration error that does not tell it, nor does its cause: %s', async (_, connector) => {
-      const redis = await start({ settings: { requirepass: 'right' } })
-      const locks = createLocks(redisLocks(connector(`redis://:hunter2@127.0.0.1:${redis.members[0]?.port}`)))
-      closing.push(() => locks.close())
-      const error = await locks.acquire('sku').catch((thrown: unknown) => thrown)
-      expect(error).toMatchObject({ code: 'LOCKSTEP_CONFIGURATION' })
-      expect(inspect(error, { depth: 10 })).not.toContain('hunter2')
-    })
+    ])(
+      'a wrong password is a configuration error that does not tell it, nor does its cause: %s',
+      async (_, connector) => {
+        const redis = await start({ settings: { requirepass: 'right' } })
+        const locks = createLocks(redisLocks(connector(`redis://:hunter2@127.0.0.1:${redis.members[0]?.port}`)))
+        closing.push(() => locks.close())
+        const error = await locks.acquire('sku').catch((thrown: unknown) => thrown)
+        expect(error).toMatchObject({ code: 'LOCKSTEP_CONFIGURATION' })
+        expect(inspect(error, { depth: 10 })).not.toContain('hunter2')
+      },
+    )
 
     test('a database that the server does not have is a configuration error', async () => {
       const redis = await start({ settings: { databases: '2' } })
