@@ -1,12 +1,13 @@
 /** Advisory locks of PostgreSQL: one connection holds any number of names, and its end frees them all. */
 import type { LockAsk, LockBackend, LockEnvironment, LockHold, LockInfo, OpenLockBackend } from '../../ports/index.ts'
+import { locksClosed } from '../backend/index.ts'
 import { AdvisorySession } from './advisory-session.ts'
 import * as sql from './advisory-statements.ts'
 import { infoOf, storedHolder } from './lock-info.ts'
 import { Notices, type NoticeWait } from './notices.ts'
 import { type LockPool, Statements } from './statements.ts'
 import { makeTable, once, tablesIn } from './tables.ts'
-import { closedError, toLockError, unsupported } from './trouble.ts'
+import { NoAnswer, toLockError, unsupported } from './trouble.ts'
 import { Wait } from './wait.ts'
 
 export interface PostgresAdvisoryOptions {
@@ -59,6 +60,7 @@ class AdvisoryLocks implements LockBackend {
   readonly #closing = new AbortController()
   readonly #prepared: () => Promise<void>
   #session: AdvisorySession | null = null
+  #beginning: AdvisorySession | null = null
   #opening: Promise<AdvisorySession> | null = null
 
   constructor(parts: AdvisoryLocksParts) {
@@ -74,7 +76,8 @@ class AdvisoryLocks implements LockBackend {
   async contend(ask: LockAsk): Promise<LockHold | null> {
     if (ask.mode.kind !== 'mutex') throw unsupported(ask)
     const { environment } = this.#parts
-    const wait = new Wait({ ask, closing: this.#closing.signal, environment, backend: backendName })
+    const wait = new Wait({ ask, closing: this.#closing.signal, environment })
+    wait.check()
     const notice = this.#notices.join(ask.name)
     try {
       return await this.#throughTrouble(ask, wait, notice)
@@ -97,7 +100,8 @@ class AdvisoryLocks implements LockBackend {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort()
+    this.#closing.abort(locksClosed(backendName))
+    this.#beginning?.end('the locks were closed')
     await this.#opening?.catch(() => undefined)
     this.#session?.end('the locks were closed')
   }
@@ -124,7 +128,7 @@ class AdvisoryLocks implements LockBackend {
   }
 
   async #current(): Promise<AdvisorySession> {
-    if (this.#closing.signal.aborted) throw closedError(backendName)
+    if (this.#closing.signal.aborted) throw locksClosed(backendName)
     if (this.#session?.isAlive === true) return this.#session
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null
@@ -137,11 +141,15 @@ class AdvisoryLocks implements LockBackend {
     const { environment, ttlMs, timeoutMs } = this.#parts
     const client = await this.#statements.keep(timeoutMs)
     const session = new AdvisorySession({ client, environment, notices: this.#notices, ttlMs })
+    this.#beginning = session
     try {
+      this.#closing.signal.throwIfAborted()
       await session.begin()
     } catch (error) {
       session.end('it could not begin')
       throw error
+    } finally {
+      this.#beginning = null
     }
     this.#session = session
     // What was released while nobody listened is not known.
@@ -156,8 +164,9 @@ class AdvisoryLocks implements LockBackend {
     const taking = session.run(sql.takeStatement(this.#parts.table), [ask.name, storedHolder(ask.holder)])
     try {
       const token = (await wait.during(taking)).rows[0]?.['token']
+      if (!session.isAlive) throw new NoAnswer('the answer came after the end of the session', { wasSent: true })
       wait.answered()
-      if (token !== undefined && session.isAlive) return this.#holdOf(session, ask, BigInt(String(token)))
+      if (token !== undefined) return this.#holdOf(session, ask, BigInt(String(token)))
       session.names.delete(ask.name)
       return null
     } catch (error) {
@@ -225,7 +234,7 @@ class AdvisoryLocks implements LockBackend {
   }
 
   async #asked(text: string, values: unknown[]): Promise<readonly Record<string, unknown>[]> {
-    if (this.#closing.signal.aborted) throw closedError(backendName)
+    if (this.#closing.signal.aborted) throw locksClosed(backendName)
     try {
       await this.#prepared()
       return (await this.#statements.run(text, values, this.#parts.timeoutMs)).rows

@@ -11,6 +11,7 @@
  */
 import { LockstepError, messageOf } from '../../errors.ts'
 import type { HoldState, LockEnvironment, PgKeptClientHandle, PgResult, Timer } from '../../ports/index.ts'
+import { validUntil } from '../backend/index.ts'
 import { watchStatements } from './advisory-statements.ts'
 import type { Notices } from './notices.ts'
 import { releasedChannel } from './tables.ts'
@@ -39,6 +40,7 @@ export class AdvisorySession {
   #sentMs: number
   #provenMs = Number.NEGATIVE_INFINITY
   #unansweredSinceMs: number | null = null
+  #proof: Promise<unknown> | null = null
   /** Rejects what waits for an answer. A promise that lives as long as the connection would keep everything that ever raced it. */
   readonly #unanswered = new Set<(error: Error) => void>()
 
@@ -88,7 +90,10 @@ export class AdvisorySession {
     return result
   }
 
-  /** False when it is lost; rejects when nobody answers for a third of the TTL. An answer that is young enough counts. */
+  /**
+   * False when it is lost; rejects when nobody answers for a third of the TTL. An answer that is young enough counts, and those who ask
+   * together share one.
+   */
   async prove(): Promise<boolean> {
     if (!this.isAlive) return false
     if (this.#nowMs - this.#provenMs < this.ttlMs / 12) return true
@@ -97,7 +102,10 @@ export class AdvisorySession {
       reject(new NoAnswer('no answer to the heartbeat', { wasSent: true })),
     )
     try {
-      await Promise.race([this.run('select 1'), promise])
+      this.#proof ??= this.run('select 1').finally(() => {
+        this.#proof = null
+      })
+      await Promise.race([this.#proof, promise])
       return this.isAlive
     } catch (error) {
       if (!this.isAlive) return false
@@ -197,10 +205,6 @@ export class AdvisorySession {
     this.#state = state
     for (const listener of [...this.#listeners]) listener(state, why)
   }
-}
-
-function validUntil(sentMs: number, ttlMs: number): number {
-  return sentMs + ttlMs - (ttlMs * 0.01 + 2)
 }
 
 function behindPooler(): LockstepError<'LOCKSTEP_CONFIGURATION'> {

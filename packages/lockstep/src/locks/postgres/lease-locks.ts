@@ -1,26 +1,23 @@
 /** Leases as rows of a table, by the time of the database. Every statement stands alone, so it works through a transaction pooler. */
-import type {
-  LockAsk,
-  LockBackend,
-  LockEnvironment,
-  LockHold,
-  OpenLockBackend,
-  PgResult,
-  Timer,
-} from '../../ports/index.ts'
+import type { LockAsk, LockBackend, LockEnvironment, LockHold, OpenLockBackend, PgResult } from '../../ports/index.ts'
+import { locksClosed, validUntil } from '../backend/index.ts'
+import { LeaseLeftovers } from './lease-leftovers.ts'
 import * as sql from './lease-statements.ts'
 import { Listener } from './listener.ts'
 import { infoOf, storedHolder } from './lock-info.ts'
 import { Notices, type NoticeWait } from './notices.ts'
 import { type LockPool, Statements } from './statements.ts'
 import { makeTable, once, tablesIn } from './tables.ts'
-import { closedError, NoAnswer, toLockError, unsupported } from './trouble.ts'
+import { NoAnswer, toLockError, unsupported } from './trouble.ts'
 import { Wait } from './wait.ts'
 
 export interface PostgresLeaseOptions {
   /** Where the table stands, which is made at the first use; `public` unless given. */
   readonly schema?: string
-  /** Whether one connection of the pool may listen for releases while somebody waits; true unless given. Without it they are polled. */
+  /**
+   * Whether one connection of the pool may listen for releases while somebody waits; true unless given. Without it they are polled. A pool of a
+   * single connection needs false: nothing could be asked while it listens.
+   */
   readonly listen?: boolean
   /** Bound of every statement, the wait for a connection counted; 5 s unless given. */
   readonly statementTimeoutMs?: number
@@ -29,7 +26,6 @@ export interface PostgresLeaseOptions {
 const backendName = 'PostgreSQL leases'
 /** The bound of a pause between two tries: while releases are heard of, and while they are not. */
 const pollMs = { listening: 1_000, alone: 500 }
-const againMs = 250
 
 /**
  * Mutexes as rows of a table of PostgreSQL 12 or newer, through a pool of the package pg. It stays open.
@@ -72,26 +68,33 @@ class LeaseLocks implements LockBackend {
   readonly #listener: Listener
   readonly #closing = new AbortController()
   readonly #prepared: () => Promise<void>
-  readonly #givingBack = new Set<Promise<void>>()
-  readonly #paused = new Map<Timer, () => void>()
+  readonly #leftovers: LeaseLeftovers
+  readonly #contending = new Set<Promise<LockHold | null>>()
 
   constructor(parts: LeaseLocksParts) {
     this.#parts = parts
     const { pool, schema, table, timeoutMs, environment } = parts
     const statements = new Statements(pool, environment.timers)
     this.#statements = statements
+    this.#leftovers = new LeaseLeftovers(environment, this.#closing.signal)
     this.#listener = new Listener({ statements, notices: this.#notices, environment, timeoutMs })
     this.#prepared = once(() => makeTable(statements, { table, kind: 'leases', schema, timeoutMs }))
   }
 
   async contend(ask: LockAsk): Promise<LockHold | null> {
     if (ask.mode.kind !== 'mutex') throw unsupported(ask)
-    const wait = new Wait({
-      ask,
-      closing: this.#closing.signal,
-      environment: this.#parts.environment,
-      backend: backendName,
-    })
+    const contending = this.#contend(ask)
+    this.#contending.add(contending)
+    try {
+      return await contending
+    } finally {
+      this.#contending.delete(contending)
+    }
+  }
+
+  async #contend(ask: LockAsk): Promise<LockHold | null> {
+    const wait = new Wait({ ask, closing: this.#closing.signal, environment: this.#parts.environment })
+    wait.check()
     const notice = this.#notices.join(ask.name)
     try {
       return await this.#throughTrouble(ask, wait, notice)
@@ -113,13 +116,9 @@ class LeaseLocks implements LockBackend {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort()
-    for (const [timer, go] of this.#paused) {
-      timer.cancel()
-      go()
-    }
-    this.#listener.close()
-    await Promise.all(this.#givingBack)
+    this.#closing.abort(locksClosed(backendName))
+    await Promise.allSettled([...this.#contending, this.#listener.close()])
+    await this.#leftovers.over()
   }
 
   /** Each try after trouble has an owner of its own: what takes back the one before would else take back this one. */
@@ -164,8 +163,9 @@ class LeaseLocks implements LockBackend {
       if (clock.monotonicMs() < validUntilMs) return { token: BigInt(String(token)), validUntilMs }
       throw new NoAnswer('it was granted so late that it had ended', { wasSent: true })
     } catch (error) {
-      const wasSent = !(error instanceof NoAnswer) || error.wasSent
-      if (wasSent) void taking.finally(() => this.#giveBack(ask)).catch(() => undefined)
+      // A copy that is still under way takes until it is given up, and then a TTL.
+      const lastsMs = ask.ttlMs + this.#parts.timeoutMs
+      this.#leftovers.takeBack(taking, () => this.#run(this.#release, [ask.name, ask.owner]), lastsMs)
       throw error
     }
   }
@@ -202,42 +202,12 @@ class LeaseLocks implements LockBackend {
     return sql.releaseStatement(this.#parts.table)
   }
 
-  /** Until it is done, or until its time has passed and a copy that is still under way has had its own. */
-  #giveBack(ask: LockAsk): void {
-    const { clock } = this.#parts.environment
-    const untilMs = clock.monotonicMs() + ask.ttlMs + this.#parts.timeoutMs
-    const work = async (): Promise<void> => {
-      while (clock.monotonicMs() < untilMs) {
-        try {
-          await this.#run(this.#release, [ask.name, ask.owner])
-          return
-        } catch {
-          if (this.#closing.signal.aborted) return
-          await this.#pause()
-        }
-      }
-    }
-    const running = work()
-    this.#givingBack.add(running)
-    void running.then(() => this.#givingBack.delete(running))
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#parts.environment.timers.after(againMs, () => {
-        this.#paused.delete(timer)
-        resolve()
-      })
-      this.#paused.set(timer, resolve)
-    })
-  }
-
   #run(text: string, values: unknown[], timeoutMs = this.#parts.timeoutMs): Promise<PgResult> {
     return this.#statements.run(text, values, Math.min(timeoutMs, this.#parts.timeoutMs))
   }
 
   async #asked(text: string, values: unknown[], timeoutMs?: number): Promise<PgResult> {
-    if (this.#closing.signal.aborted && text !== this.#release) throw closedError(backendName)
+    if (this.#closing.signal.aborted && text !== this.#release) throw locksClosed(backendName)
     try {
       await this.#prepared()
       return await this.#run(text, values, timeoutMs)
@@ -245,8 +215,4 @@ class LeaseLocks implements LockBackend {
       throw toLockError(error, backendName)
     }
   }
-}
-
-function validUntil(sentMs: number, ttlMs: number): number {
-  return sentMs + ttlMs - (ttlMs * 0.01 + 2)
 }

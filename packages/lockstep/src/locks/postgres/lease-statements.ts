@@ -28,9 +28,13 @@ export function takeStatement(table: string): string {
   where name = $1 and not exists (select from taken)`
 }
 
-/** Input: name, owner, TTL. Output: a row when it is held on. What has run out is lost, although nobody else has taken it yet. */
+/**
+ * Input: name, owner, TTL. Output: a row when it is held on. What has run out is lost, although nobody else has taken it yet.
+ * Invariant: the end never comes nearer. Two extensions are executed in any order, and one may be executed long after it was given up:
+ * the holder, who counts from the sending of what was answered, must not believe in more than the row has.
+ */
 export function extendStatement(table: string): string {
-  return `update ${table} set expires_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
+  return `update ${table} set expires_at = greatest(expires_at, clock_timestamp() + $3::float8 * interval '1 millisecond')
   where name = $1 and owner = $2 and expires_at > clock_timestamp() returning 1`
 }
 

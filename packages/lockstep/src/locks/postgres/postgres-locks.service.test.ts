@@ -211,7 +211,8 @@ if (testsWithPostgres())
     })
 
     test('advisory: the end of the connection is told at once for every name, and the next one holds', async () => {
-      const locks = advisory()
+      // Nothing is asked on it for so long that only the connection itself can tell.
+      const locks = advisory(poolOf(), { ttlMs: 6_000 })
       const [one, two] = await Promise.all([locks.acquire(name), locks.acquire(`${name}-b`)])
       const waiting = advisory().acquire(name, { wait: '5s' })
       const startedMs = performance.now()

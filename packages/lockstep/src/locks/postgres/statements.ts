@@ -17,6 +17,14 @@ function hearErrors(pool: LockPool): void {
   pool.on?.('connect', (client) => client.on('error', () => {}))
 }
 
+/** The end of the time that something may take. */
+export interface Deadline {
+  readonly passed: Promise<never>
+  /** Before its time. */
+  pass(why: string): void
+  cancel(): void
+}
+
 export class Statements {
   readonly #pool: LockPool
   readonly #timers: LockEnvironment['timers']
@@ -29,12 +37,12 @@ export class Statements {
 
   /** Rejects with `NoAnswer`, or with what the server answered. */
   async run(text: string, values: unknown[] | undefined, timeoutMs: number): Promise<PgResult> {
-    const startedAt = this.#deadline(timeoutMs)
+    const { passed, cancel } = this.deadline(timeoutMs)
     try {
-      const client = await this.connect(startedAt.passed)
-      return await this.#query(client, { text, values, passed: startedAt.passed })
+      const client = await this.connect(passed)
+      return await this.#query(client, { text, values, passed })
     } finally {
-      startedAt.cancel()
+      cancel()
     }
   }
 
@@ -55,12 +63,21 @@ export class Statements {
 
   /** To be kept, for as long as its owner wants. */
   async keep(timeoutMs: number): Promise<PgKeptClientHandle> {
-    const deadline = this.#deadline(timeoutMs)
+    const deadline = this.deadline(timeoutMs)
     try {
       return await this.connect(deadline.passed)
     } finally {
       deadline.cancel()
     }
+  }
+
+  /** Counted from now. */
+  deadline(timeoutMs: number): Deadline {
+    const { promise, reject } = Promise.withResolvers<never>()
+    promise.catch(() => undefined)
+    const pass = (why: string): void => reject(new Error(why))
+    const timer = this.#timers.after(timeoutMs, () => pass(`no answer in ${Math.round(timeoutMs)} ms`))
+    return { passed: promise, pass, cancel: () => timer.cancel() }
   }
 
   async #query(
@@ -84,12 +101,5 @@ export class Statements {
       if (isRefused) throw error
       throw new NoAnswer(messageOf(error), { wasSent: true, cause: error })
     }
-  }
-
-  #deadline(timeoutMs: number): { readonly passed: Promise<never>; cancel(): void } {
-    const { promise, reject } = Promise.withResolvers<never>()
-    promise.catch(() => undefined)
-    const timer = this.#timers.after(timeoutMs, () => reject(new Error(`no answer in ${Math.round(timeoutMs)} ms`)))
-    return { passed: promise, cancel: () => timer.cancel() }
   }
 }

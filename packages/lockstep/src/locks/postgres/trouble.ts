@@ -21,12 +21,15 @@ export function sqlStateOf(error: unknown): string {
   return typeof code === 'string' && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(code) ? code : ''
 }
 
-/** The server starts, stops or has crashed, or the connection to it failed. */
-const passing = /^(57P0[1235]|08)/
+/**
+ * The server starts, stops, has crashed, is short of something, or is a standby that may be promoted; the connection to it failed; it has
+ * rolled the statement back for another one's sake, or for lasting too long.
+ */
+const passing = /^(57P0[1235]|57014|55P03|25006|08|40|53)/
 /** Told by the client of pg without a code: somebody has to mend these as well. */
 const unmendedClient = /^(SASL|The server does not support SSL|Cannot use a pool after)/
 
-/** What may be over at the next try: a server that is out of reach, starts or stops, or does not answer. */
+/** What may be over at the next try. */
 export function mayPass(error: unknown): boolean {
   const cause = error instanceof NoAnswer ? (error.cause ?? error) : error
   const state = sqlStateOf(cause)
@@ -50,13 +53,6 @@ export function toLockError(error: unknown, backend: string): LockstepError {
     })
   const outcome = error instanceof NoAnswer && error.wasSent ? 'unknown' : 'not-applied'
   return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message, outcome, details: { backend }, cause: error })
-}
-
-export function closedError(backend: string): LockstepError<'LOCKSTEP_LOCK_UNAVAILABLE'> {
-  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
-    message: `${backend}: the locks are closed.`,
-    retriable: false,
-  })
 }
 
 export function unsupported(ask: LockAsk): LockstepError<'LOCKSTEP_LOCK_UNSUPPORTED'> {

@@ -1,7 +1,8 @@
 import { mutant } from '#mutant'
 import type { LockAsk } from '../../ports/index.ts'
+import { validUntil } from '../backend/index.ts'
 import { pollNodes } from './poll.ts'
-import { driftMs, type Grant } from './redlock-hold.ts'
+import type { Grant } from './redlock-hold.ts'
 import { ownerText, type RedlockKeys } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
 import { acquireScript, releaseScript } from './scripts.ts'
@@ -51,7 +52,7 @@ export async function attempt(ask: LockAsk, number: number, parts: AttemptParts)
   const tookMs = nowMs() - sentMs
   const counters = poll.answers.flatMap(({ answer }) => granted(answer) ?? [])
   const token = await tokenOf(poll.votes.outcome === 'won' ? counters : [], owner, ask.ttlMs, parts)
-  const validUntilMs = sentMs + ask.ttlMs - driftMs(ask.ttlMs)
+  const validUntilMs = validUntil(sentMs, ask.ttlMs)
   // The validity is what is left after the write-back; nothing left is no lease.
   const isValid = token !== null && (validUntilMs > nowMs() || mutant('W1-no-validity-check'))
   if (!isValid) giveUp(owner, ask.ttlMs, parts)

@@ -1,5 +1,6 @@
 import type { RedisSubscription, Timer, Timers } from '../../ports/index.ts'
 import type { RedlockNode } from './redlock-node.ts'
+import { Turns } from './turns.ts'
 
 /** A majority that does not answer a subscription in this time is not waited for: the sleeper polls. */
 const subscribeMaxMs = 100
@@ -9,12 +10,19 @@ const lingerMs = 1_000
 const settleMs = 5
 
 interface Channel {
+  readonly name: string
   readonly sleepers: Set<() => void>
-  readonly subscriptions: RedisSubscription[]
+  /** Null while a node has not acknowledged. */
+  readonly subscriptions: Map<RedlockNode, RedisSubscription | null>
   /** Resolves when a majority has acknowledged, or is not waited for. */
-  readonly open: Promise<void>
+  readonly open: PromiseWithResolvers<void>
+  readonly opening: Timer
+  readonly turns: Turns
   isOpen: boolean
+  /** The release that is being told of, by how many nodes, and the one that the sleepers were woken for. */
+  told: string
   notices: number
+  woken: string
   settling: Timer | null
   lingering: Timer | null
 }
@@ -24,6 +32,7 @@ export class Notices {
   readonly #nodes: readonly RedlockNode[]
   readonly #timers: Timers
   readonly #channels = new Map<string, Channel>()
+  #isClosed = false
 
   constructor(nodes: readonly RedlockNode[], timers: Timers) {
     this.#nodes = nodes
@@ -36,70 +45,129 @@ export class Notices {
     channel.lingering?.cancel()
     channel.lingering = null
     channel.sleepers.add(woken)
+    this.#subscribe(channel)
     const wasOpen = channel.isOpen
-    await channel.open
+    await channel.open.promise
     return wasOpen
+  }
+
+  /** Null of a name that nobody waits for, as far as this process knows. */
+  turns(name: string): Turns | null {
+    return this.#channels.get(name)?.turns ?? null
+  }
+
+  /**
+   * This process has released it, and so many have listened to that. What the nodes tell of it is known, and wakes nobody who comes later;
+   * and whoever of this process wants it next does not come before those who wait elsewhere.
+   */
+  released(name: string, owner: string, listeners: number): void {
+    const known = this.#channels.get(name)
+    const others = Math.max(0, listeners - (known?.isOpen === true ? 1 : 0))
+    if (this.#isClosed || (known === undefined && others === 0)) return
+    const channel = known ?? this.#open(name)
+    channel.turns.others = others
+    if (channel.woken !== owner) this.#wakeAll(channel, owner)
+    this.#subscribe(channel)
+    if (channel.sleepers.size === 0) this.#linger(channel)
   }
 
   leave(name: string, woken: () => void): void {
     const channel = this.#channels.get(name)
     if (channel === undefined || !channel.sleepers.delete(woken) || channel.sleepers.size > 0) return
-    channel.lingering = this.#timers.after(lingerMs, () => this.#close(name))
+    this.#linger(channel)
   }
 
   close(): void {
-    for (const name of [...this.#channels.keys()]) this.#close(name)
+    this.#isClosed = true
+    for (const channel of [...this.#channels.values()]) this.#close(channel)
+  }
+
+  #linger(channel: Channel): void {
+    channel.lingering?.cancel()
+    channel.lingering = this.#timers.after(lingerMs, () => this.#close(channel))
   }
 
   #open(name: string): Channel {
-    const { promise: open, resolve } = Promise.withResolvers<void>()
-    const sleepers = new Set<() => void>()
+    const open = Promise.withResolvers<void>()
     const channel: Channel = {
-      sleepers,
-      subscriptions: [],
+      name,
+      sleepers: new Set(),
+      subscriptions: new Map(),
       open,
+      opening: this.#timers.after(subscribeMaxMs, open.resolve),
+      turns: new Turns(),
       isOpen: false,
+      told: '',
       notices: 0,
+      woken: '',
       settling: null,
       lingering: null,
     }
     this.#channels.set(name, channel)
-    const timer = this.#timers.after(subscribeMaxMs, resolve)
-    const notice = (): void => this.#noticed(channel)
-    for (const node of this.#nodes)
-      node
-        .subscribe(name, notice)
-        .then((subscription) => {
-          if (this.#channels.get(name) !== channel) subscription.close()
-          else channel.subscriptions.push(subscription)
-          if (channel.subscriptions.length < this.#quorum) return
-          channel.isOpen = true
-          timer.cancel()
-          resolve()
-        })
-        .catch(() => {})
     return channel
   }
 
-  #noticed(channel: Channel): void {
+  /** On the nodes that are not yet: one that was away when the channel was opened is asked again by who comes next. */
+  #subscribe(channel: Channel): void {
+    const { subscriptions } = channel
+    for (const node of this.#nodes) {
+      if (subscriptions.has(node)) continue
+      subscriptions.set(node, null)
+      node
+        .subscribe(channel.name, (released) => this.#noticed(channel, released))
+        .then(
+          (subscription) => this.#subscribed(channel, node, subscription),
+          () => subscriptions.delete(node),
+        )
+    }
+  }
+
+  #subscribed(channel: Channel, node: RedlockNode, subscription: RedisSubscription): void {
+    if (this.#channels.get(channel.name) !== channel) {
+      subscription.close()
+      return
+    }
+    channel.subscriptions.set(node, subscription)
+    if ([...channel.subscriptions.values()].filter((one) => one !== null).length < this.#quorum) return
+    channel.isOpen = true
+    channel.opening.cancel()
+    channel.open.resolve()
+  }
+
+  /**
+   * All nodes tell of one release. The sleepers are woken for it when a majority has, and before that when the others are long in coming;
+   * what the rest of them tell wakes nobody any more. Nothing is known of what was missed: it is a release of nobody.
+   */
+  #noticed(channel: Channel, released: string): void {
+    if (released !== '' && released === channel.woken) return
+    if (released !== channel.told) channel.notices = 0
+    channel.told = released
     channel.notices += 1
-    if (channel.notices >= this.#quorum) this.#wake(channel)
+    if (channel.notices >= this.#quorum) this.#wakeAll(channel, released)
     else channel.settling ??= this.#timers.after(settleMs, () => this.#wake(channel))
+  }
+
+  /** For the last time for this release. */
+  #wakeAll(channel: Channel, released: string): void {
+    channel.woken = released
+    channel.told = ''
+    channel.notices = 0
+    this.#wake(channel)
   }
 
   #wake(channel: Channel): void {
     channel.settling?.cancel()
     channel.settling = null
-    channel.notices = 0
     for (const woken of channel.sleepers) woken()
   }
 
-  #close(name: string): void {
-    const channel = this.#channels.get(name)
-    this.#channels.delete(name)
-    channel?.settling?.cancel()
-    channel?.lingering?.cancel()
-    for (const subscription of channel?.subscriptions ?? []) subscription.close()
+  #close(channel: Channel): void {
+    this.#channels.delete(channel.name)
+    channel.opening.cancel()
+    channel.settling?.cancel()
+    channel.lingering?.cancel()
+    channel.open.resolve()
+    for (const subscription of channel.subscriptions.values()) subscription?.close()
   }
 
   get #quorum(): number {

@@ -13,8 +13,8 @@ export interface Poll<Answer> {
 }
 
 /**
- * Asks every node at once and resolves at the first moment at which the vote is settled. Answers that come later are told to `late`, and
- * change nothing.
+ * Asks every node at once and resolves at the first moment at which the vote is settled. Answers that come later are added, and change
+ * nothing of the outcome.
  */
 export function pollNodes<Answer>(
   nodes: readonly RedlockNode[],

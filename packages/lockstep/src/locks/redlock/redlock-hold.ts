@@ -1,6 +1,7 @@
 import { mutant } from '#mutant'
 import { LockstepError } from '../../errors.ts'
 import type { LockHold } from '../../ports/index.ts'
+import { validUntil } from '../backend/index.ts'
 import { type Poll, pollNodes } from './poll.ts'
 import type { RedlockKeys } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
@@ -17,21 +18,20 @@ export interface Grant {
   readonly nowMs: () => number
 }
 
-/** Clocks of servers run at their own speed; this much of a TTL is nobody's. */
-export function driftMs(ttlMs: number): number {
-  return ttlMs * 0.01 + 2
-}
-
 /** A majority of the nodes stands for it. */
 export class RedlockHold implements LockHold {
   readonly token: bigint
   ttlMs: number
   validUntilMs: number
   readonly #grant: Grant
+  readonly #tellReleased: (listeners: number) => void
   readonly #released = new Set<RedlockNode>()
+  #isReleased = false
 
-  constructor(grant: Grant) {
+  /** `tellReleased` is called when a majority has let go of it, with how many listened to that on one of them. */
+  constructor(grant: Grant, tellReleased: (listeners: number) => void) {
     this.#grant = grant
+    this.#tellReleased = tellReleased
     this.token = grant.token
     this.ttlMs = grant.ttlMs
     this.validUntilMs = grant.validUntilMs
@@ -43,7 +43,7 @@ export class RedlockHold implements LockHold {
     const extension = { script: extendScript, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
     const sentMs = nowMs()
     // A shorter one counts from now on, since it may be applied without an answer.
-    this.validUntilMs = Math.min(this.validUntilMs, sentMs + ttlMs - driftMs(ttlMs))
+    this.validUntilMs = Math.min(this.validUntilMs, validUntil(sentMs, ttlMs))
     const poll = await pollNodes(
       nodes,
       (node, isOpen) => node.vote(extension, isOpen),
@@ -51,8 +51,7 @@ export class RedlockHold implements LockHold {
     )
     if (poll.votes.outcome !== 'won') return this.#notExtended(poll)
     this.#retake(poll, ttlMs)
-    const countsFromMs = mutant('W4-renewal-from-reply-time') ? nowMs() : sentMs
-    const untilMs = countsFromMs + ttlMs - driftMs(ttlMs)
+    const untilMs = validUntil(mutant('W4-renewal-from-reply-time') ? nowMs() : sentMs, ttlMs)
     if (untilMs <= nowMs()) return this.#notExtended(poll)
     this.validUntilMs = Math.max(this.validUntilMs, untilMs)
     this.ttlMs = ttlMs
@@ -64,17 +63,23 @@ export class RedlockHold implements LockHold {
     const args = [owner, keys.channel]
     const script = mutant('M16-release-without-owner-compare') ? carelessReleaseScript : releaseScript
     const question = { script, keys: [keys.lock], args, timeoutMs: nodeTimeoutMs }
+    // What is not answered is owed from the first time on; a repeat owes nothing more.
+    const isRepeat = this.#isReleased
+    this.#isReleased = true
     const poll = await pollNodes(
       nodes,
       async (node) => {
         if (this.#released.has(node)) return 1
-        const answer = await node.release(question, this.ttlMs)
-        if (answer === 1) this.#released.add(node)
+        const answer = await (isRepeat ? node.ask(question) : node.release(question, this.ttlMs))
+        if (answer !== 0) this.#released.add(node)
         return answer
       },
-      (answer) => (answer === 1 ? 'yes' : 'no'),
+      (answer) => (answer === 0 ? 'no' : 'yes'),
     )
-    if (poll.votes.outcome === 'won') return true
+    if (poll.votes.outcome === 'won') {
+      this.#tellReleased(Math.max(...poll.answers.map(({ answer }) => Number(answer) - 1)))
+      return true
+    }
     if (poll.votes.no >= poll.votes.quorum) return false
     throw unavailable('released', poll.causes)
   }
@@ -92,7 +97,7 @@ export class RedlockHold implements LockHold {
     const { keys, owner, token, nodeTimeoutMs } = this.#grant
     const args = [owner, String(token), String(ttlMs)]
     const question = { script: retakeScript, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
-    const isHeld = (): boolean => this.#released.size === 0
+    const isHeld = (): boolean => !this.#isReleased
     for (const { node, answer } of answers) if (answer === -1) node.vote(question, isHeld).catch(() => {})
   }
 }

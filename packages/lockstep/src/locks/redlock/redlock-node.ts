@@ -8,6 +8,7 @@ import {
   type RedisReply,
   type RedisScript,
   type RedisSubscription,
+  type Timer,
 } from '../../ports/index.ts'
 import { readServer, type ServerFacts } from './server-facts.ts'
 
@@ -45,6 +46,7 @@ export class RedlockNode {
   #known: ServerFacts | null = null
   #debts: Debt[] = []
   #paying: Promise<void> | null = null
+  #pausing: Timer | null = null
   readonly #releasing = new Set<Promise<unknown>>()
   #isClosed = false
 
@@ -72,7 +74,7 @@ export class RedlockNode {
    */
   async vote(question: Question, isWanted: () => boolean): Promise<RedisReply> {
     // Known facts cost no turn: all nodes of an attempt must be asked in one.
-    if (this.#facts === null || this.#known === null) {
+    if (this.#known === null) {
       await this.#readFacts()
       if (!isWanted()) throw new RedisCallError('not-sent', `${this.name} was too late to vote.`)
     }
@@ -88,8 +90,9 @@ export class RedlockNode {
     return this.#connection.command(args, { timeoutMs })
   }
 
-  subscribe(channel: string, woken: () => void): Promise<RedisSubscription> {
-    return this.#connection.subscribe(channel, { message: woken, lost() {}, restored: woken })
+  /** Told whose hold was released; of nobody's when some may have been missed. */
+  subscribe(channel: string, released: (owner: string) => void): Promise<RedisSubscription> {
+    return this.#connection.subscribe(channel, { message: released, lost() {}, restored: () => released('') })
   }
 
   /** Asked now, and again while it does not answer, until it cannot matter any more. */
@@ -125,6 +128,7 @@ export class RedlockNode {
   /** Releases that are on their way may arrive: a majority has answered them long before the last node. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#pausing?.cancel()
     await Promise.allSettled([...this.#releasing])
     await this.#connection.close()
   }
@@ -133,7 +137,9 @@ export class RedlockNode {
     const reading = this.#facts ?? readServer(this.#connection, this.#environment.clock, factsTimeoutMs)
     this.#facts = reading
     try {
-      this.#known = await reading
+      const known = await reading
+      // Read from a connection that was lost meanwhile, they say nothing of who answers now.
+      if (this.#facts === reading) this.#known = known
     } catch (error) {
       if (this.#facts === reading) this.#facts = null
       throw error
@@ -143,7 +149,8 @@ export class RedlockNode {
   #assertCounts(): void {
     const { clock } = this.#environment
     const facts = this.#known
-    if (facts === null || facts.syncsEveryWrite || mutant('W5-no-startup-grace')) return
+    if (facts === null) throw new RedisCallError('not-sent', `${this.name} was lost before it could vote.`)
+    if (facts.syncsEveryWrite || mutant('W5-no-startup-grace')) return
     const graceMs = facts.upSinceMs + this.#startupGraceMs - clock.monotonicMs()
     if (graceMs <= 0) return
     throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
@@ -173,6 +180,8 @@ export class RedlockNode {
   }
 
   #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#environment.timers.after(ms, resolve))
+    return new Promise((resolve) => {
+      this.#pausing = this.#environment.timers.after(ms, resolve)
+    })
   }
 }

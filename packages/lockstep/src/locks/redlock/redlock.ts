@@ -8,9 +8,10 @@ import type {
   RedisConnector,
 } from '../../ports/index.ts'
 import { type Duration, durationMs } from '../../protocol/index.ts'
+import { locksClosed, Patience } from '../backend/index.ts'
 import { type Attempted, attempt } from './attempt.ts'
 import { Notices } from './notices.ts'
-import { RedlockHold, unavailable } from './redlock-hold.ts'
+import { type Grant, RedlockHold, unavailable } from './redlock-hold.ts'
 import { evictOnNodes, inspectNodes } from './redlock-inspection.ts'
 import { keysOf } from './redlock-name.ts'
 import { RedlockNode } from './redlock-node.ts'
@@ -29,6 +30,7 @@ export interface RedlockOptions {
 const troubleMaxMs = 5_000
 const sleepMaxMs = 500
 const ttlMinMs = 50
+const backendName = 'RedLock'
 
 /**
  * One lock on N independent masters: it is held while a majority of them stands for it.
@@ -76,7 +78,9 @@ class Redlock implements LockBackend {
   readonly #environment: LockEnvironment
   /** What locking a majority takes, so that those who collide wait for longer than that. */
   #roundMs = 1
-  #isClosed = false
+  readonly #closing = new AbortController()
+  readonly #contending = new Set<Promise<LockHold | null>>()
+  readonly #givingUp = new Set<Promise<void>>()
 
   constructor(masters: readonly RedisConnector[], settings: Settings, environment: LockEnvironment) {
     this.ttlMaxMs = settings.ttlMaxMs
@@ -94,24 +98,33 @@ class Redlock implements LockBackend {
   }
 
   async contend(ask: LockAsk): Promise<LockHold | null> {
-    this.#assertOpen()
-    ask.signal.throwIfAborted()
-    const keys = keysOf(this.#settings.prefix, ask.name)
-    const untilMs = this.#nowMs + ask.waitMs
-    const sleep = new Sleep(this.#notices, keys.channel, this.#environment, ask.signal)
+    const contending = this.#contend(ask)
+    this.#contending.add(contending)
     try {
+      return await contending
+    } finally {
+      this.#contending.delete(contending)
+    }
+  }
+
+  async #contend(ask: LockAsk): Promise<LockHold | null> {
+    const { waitMs, signal } = ask
+    const environment = this.#environment
+    const patience = new Patience({ waitMs, ends: [signal, this.#closing.signal], environment })
+    patience.check()
+    const { channel } = keysOf(this.#settings.prefix, ask.name)
+    const sleep = new Sleep({ notices: this.#notices, channel, patience, random: environment.random })
+    try {
+      if (waitMs > 0) await sleep.begin(this.#roundMs)
       for (let number = 0, splits = 0, troubleSinceMs = this.#nowMs; ; number++) {
-        const attempted = await this.#attempt(ask, number)
-        if (attempted.grant !== null) return new RedlockHold(attempted.grant)
+        const attempted = await this.#attempt(ask, number, patience)
+        if (attempted.grant !== null) return this.#holdOf(attempted.grant, channel)
         if (!attempted.isUnavailable) troubleSinceMs = this.#nowMs
         if (this.#nowMs - troubleSinceMs >= troubleMaxMs) throw unavailable('granted', attempted.causes)
-        const leftMs = untilMs - this.#nowMs
-        if (leftMs <= 0) return await notGranted(attempted)
+        if (patience.remainingMs <= 0) return await notGranted(attempted, patience)
         splits = attempted.isHeld ? 0 : splits + 1
         const jitterMs = attempted.isHeld ? this.#fullJitterMs(sleepMaxMs) : this.#splitJitterMs(splits)
-        await sleep.forUpTo(Math.min(leftMs, jitterMs), attempted.isContended)
-        ask.signal.throwIfAborted()
-        this.#assertOpen()
+        await sleep.forUpTo(jitterMs, { isHeld: attempted.isContended, roundMs: this.#roundMs })
       }
     } finally {
       sleep.end()
@@ -129,13 +142,19 @@ class Redlock implements LockBackend {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#closing.abort(locksClosed(backendName))
     this.#notices.close()
+    await Promise.allSettled(this.#contending)
+    await Promise.all(this.#givingUp)
     await Promise.all(this.#nodes.map((node) => node.close()))
   }
 
-  /** An abort ends the wait for it at once; what it is granted afterwards is given back. */
-  async #attempt(ask: LockAsk, number: number): Promise<Attempted> {
+  #holdOf(grant: Grant, channel: string): LockHold {
+    return new RedlockHold(grant, (listeners) => this.#notices.released(channel, grant.owner, listeners))
+  }
+
+  /** What ends the wait ends it at once; what it is granted afterwards is given back. */
+  async #attempt(ask: LockAsk, number: number, patience: Patience): Promise<Attempted> {
     const { clock } = this.#environment
     const parts = {
       nodes: this.#nodes,
@@ -146,12 +165,14 @@ class Redlock implements LockBackend {
     }
     const attempting = attempt(ask, number, parts)
     try {
-      const attempted = await unlessAborted(attempting, ask.signal)
+      const attempted = await patience.during(attempting)
       this.#refuseSameServerTwice()
       this.#roundMs = this.#roundMs * 0.8 + attempted.tookMs * 0.2
       return attempted
     } catch (error) {
-      void attempting.then((attempted) => attempted.giveUp())
+      const givingUp = attempting.then((attempted) => attempted.giveUp())
+      this.#givingUp.add(givingUp)
+      void givingUp.finally(() => this.#givingUp.delete(givingUp))
       throw error
     }
   }
@@ -176,8 +197,7 @@ class Redlock implements LockBackend {
   }
 
   #assertOpen(): void {
-    if (!this.#isClosed) return
-    throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message: 'These locks were closed.', retriable: false })
+    this.#closing.signal.throwIfAborted()
   }
 
   get #nowMs(): number {
@@ -186,22 +206,9 @@ class Redlock implements LockBackend {
 }
 
 /** Null when somebody else holds it; else too few nodes have answered. */
-async function notGranted(attempted: Attempted): Promise<null> {
+async function notGranted(attempted: Attempted, patience: Patience): Promise<null> {
   // It was settled by the first answers; what is told must be true of all.
-  await attempted.finished
+  await patience.during(attempted.finished)
   if (attempted.isUnavailable || !attempted.isContended) throw unavailable('granted', attempted.causes)
   return null
-}
-
-async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  let abort: () => void = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }

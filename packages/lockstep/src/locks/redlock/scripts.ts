@@ -34,14 +34,18 @@ return 1`,
 
 /**
  * ARGV: owner, TTL. 1 extended, 0 somebody else's, -1 nobody's: it has run out, or the node has forgotten it. The counter outlives the
- * longest hold.
+ * longest hold. The end never comes nearer: of two extensions the shorter one may be executed last and the longer one be answered last,
+ * and the holder believes what was answered.
  */
 export const extendScript: RedisScript = {
   lua: `
 local owner = redis.call('GET', KEYS[1])
 if owner == ARGV[1] then
-  redis.call('PEXPIRE', KEYS[2], 86400000 + ARGV[2])
-  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+    redis.call('PEXPIRE', KEYS[2], 86400000 + ARGV[2])
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  end
+  return 1
 end
 if owner then return 0 end
 return -1`,
@@ -63,15 +67,16 @@ return 1`,
 }
 
 /**
- * KEYS: the lock. ARGV: owner, channel or nothing. 1 when it was ours. Who waits is told of a lock that was held; what only split the votes
- * wakes nobody, or all would come back at once and split them again.
+ * KEYS: the lock. ARGV: owner, channel or nothing. 0 when it was not ours, else 1 and how many were told. Who waits is told of a lock that
+ * was held, and by whom, so that it is woken once by all nodes; what only split the votes wakes nobody, or all would come back at once and
+ * split them again.
  */
 export const releaseScript: RedisScript = {
   lua: `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
-if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
-return 1`,
+if ARGV[2] == '' then return 1 end
+return 1 + redis.call('PUBLISH', ARGV[2], ARGV[1])`,
 }
 
 /** Known bugs, for proving that the suites catch them: without the test of the counter, and without that of the owner. */
