@@ -55,6 +55,22 @@ function steps(seed: number, count: number): Step[] {
   })
 }
 
+describe('an extension on one Redis', () => {
+  it('by less than is left changes nothing: it may be executed behind a longer one whose answer the holder believes', () => {
+    for (const kind of ['mutex', 'read-write'] as const) {
+      const { data } = server()
+      const { scripts, keys, extendKeys } = recipeOf('p', kind, 'n')
+      const member = kind === 'mutex' ? 'a about' : 'w a about'
+      runtime.run(data, scripts.acquire.lua, keys, [member, '1000', '0 0 '])
+      const extend = (ms: string) =>
+        runtime.run(data, scripts.extend.lua, [keys[0], keys[3]].slice(0, extendKeys) as string[], [member, ms])
+      const leftMs = () => (runtime.run(data, scripts.show.lua, keys, []) as readonly Reply[])[3]
+      expect([extend('9000'), leftMs()]).toEqual([[1], 9_000])
+      expect([extend('2000'), leftMs()]).toEqual([[1], 9_000])
+    }
+  })
+})
+
 describe('operations on one Redis that leave together', () => {
   it('answer, publish and leave behind what they do one by one', () => {
     let granted = 0

@@ -84,13 +84,19 @@ local token = handOver(ARGV[2], ARGV[3])
 if token then return { 1, 1, token } end
 return { 1, 0, redis.call('PTTL', KEYS[1]) }`
 
-/** KEYS: holders. ARGV: member, ttl for each. Answers 1 or 0 for each; what has vanished is never made again. */
+/**
+ * KEYS: holders. ARGV: member, ttl for each. Answers 1 or 0 for each; what has vanished is never made again. The end never comes nearer: of two
+ * extensions the shorter one may be executed last and not be answered, and the holder believes what was answered.
+ */
 const extend = `
 local held = {}
 for index = 1, #KEYS do
   held[index] = 0
   if redis.call('GET', KEYS[index]) == ARGV[2 * index - 1] then
-    held[index] = redis.call('PEXPIRE', KEYS[index], ARGV[2 * index])
+    held[index] = 1
+    if redis.call('PTTL', KEYS[index]) < tonumber(ARGV[2 * index]) then
+      redis.call('PEXPIRE', KEYS[index], ARGV[2 * index])
+    end
     -- The counter must outlive the longest hold, or nobody could say any more which token it has.
     local counter = KEYS[index] .. ':token'
     local left = redis.call('PTTL', counter)

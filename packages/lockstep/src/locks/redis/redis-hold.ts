@@ -59,7 +59,7 @@ export class RedisHold implements LockHold {
 
   async extend(ttlMs: number): Promise<boolean> {
     const untilMs = validUntil(this.#nowMs, ttlMs)
-    // A shorter one counts from now on, since it may be applied without an answer.
+    // Of a shorter one the server makes nothing, but it is all that was asked for from now on.
     if (untilMs < this.#validUntilMs) this.#validUntilMs = untilMs
     try {
       const isHeld = await this.#parts.extensions.extend(this.recipe, this.member, ttlMs)

@@ -95,7 +95,7 @@ local token = handOver(ARGV[2], tonumber(ARGV[3]))
 if token then return { 1, 1, token } end
 return { 1, 0, left() }`
 
-/** KEYS: holders and hash of each. ARGV: member, ttl for each. Answers 1 or 0 for each; what has expired is never made again. */
+/** KEYS: holders and hash of each. ARGV: member, ttl for each. Answers 1 or 0 for each; what has expired is never made again, and no end comes nearer. */
 const extend = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -105,7 +105,7 @@ for index = 1, #KEYS / 2 do
   local until_ = tonumber(redis.call('ZSCORE', KEYS[2 * index - 1], member) or '0')
   held[index] = until_ > now and 1 or 0
   if until_ > now then
-    redis.call('ZADD', KEYS[2 * index - 1], now + ttl, member)
+    redis.call('ZADD', KEYS[2 * index - 1], math.max(until_, now + ttl), member)
     for at = 2 * index - 1, 2 * index do
       if redis.call('PTTL', KEYS[at]) < ttl then redis.call('PEXPIRE', KEYS[at], ttl) end
     end
