@@ -44,6 +44,10 @@ class SimulatedConnection implements RedisConnection {
     return this.#send(timeoutMs, () => this.#redis.command(args))
   }
 
+  afterSending(run: () => void): void {
+    this.#node.deliver(0, 'next turn', run)
+  }
+
   async subscribe(...[channel, listener]: Parameters<RedisConnection['subscribe']>) {
     let leave: () => void = () => {}
     let isOpen = true

@@ -30,6 +30,8 @@ export interface RedisConnection {
   ): Promise<RedisReply>
   /** A single command, on the connection of the scripts and in their order. */
   command(args: readonly string[], options: RedisCallOptions): Promise<RedisReply>
+  /** In the next turn of the event loop, when what was called in this one has been written: the server works on that while more is made. */
+  afterSending(run: () => void): void
   /**
    * Resolves when the server has acknowledged the subscription. It is made again after every loss of the connection, until it is closed;
    * channels are counted, so two subscribers of one channel cost one subscription. Rejects with a `RedisCallError`.

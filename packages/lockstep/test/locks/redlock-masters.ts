@@ -135,6 +135,7 @@ export class Masters {
             },
           }
         },
+        afterSending: (run) => void Promise.resolve().then(run),
         onConnectionChange: (tell) => {
           onLost(() => tell('lost'))
           return () => {}

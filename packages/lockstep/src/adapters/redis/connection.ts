@@ -13,6 +13,7 @@ export function openConnection(make: MakeRawRedis, environment: LockEnvironment)
   return {
     script: (script, keys, args, options) => calls.script(script, keys, args, options),
     command: (args, options) => calls.command(args, options),
+    afterSending: (run) => void setImmediate(run),
     subscribe: (channel, listener) => messages.subscribe(channel, listener),
     onConnectionChange(tell) {
       told.add(tell)

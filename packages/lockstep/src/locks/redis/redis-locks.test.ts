@@ -58,6 +58,7 @@ function standingTime() {
 /** A server that answers when the test says so. */
 function world() {
   const sent: SentCall[] = []
+  const turns: (() => void)[] = []
   const time = standingTime()
   let listener: RedisListener | null = null
   const call = (name: string, args: readonly string[]): Promise<RedisReply> =>
@@ -84,6 +85,7 @@ function world() {
         listener = heard
         return { close() {} }
       },
+      afterSending: (run) => void turns.push(run),
       onConnectionChange: () => () => {},
       close: async () => {},
     }),
@@ -105,6 +107,11 @@ function world() {
       return settled()
     },
     pass: time.pass,
+    /** The next turn of the event loop. */
+    turn() {
+      for (const run of turns.splice(0)) run()
+      return settled()
+    },
   }
 }
 
@@ -238,10 +245,14 @@ describe('locks on one Redis, order by order', () => {
   })
 
   it('what is asked for in one turn leaves together in its order, and extensions in requests of a hundred', async () => {
-    const { backend, sent, names, settled } = world()
+    const { backend, sent, names, settled, turn } = world()
     const contended = Array.from({ length: 150 }, (_, index) => backend.contend(ask({ name: `n${index}` })))
     await settled()
     const timesAsked = (args: readonly string[]) => args.filter((arg) => arg === 'acquire').length
+    for (let turns = 1; turns <= 10; turns += 1) {
+      expect(sent).toHaveLength(turns)
+      await turn()
+    }
     expect(sent.map(({ args }) => timesAsked(args))).toEqual([...Array(9).fill(16), 6])
     for (const call of [...sent]) await call.answer(Array(timesAsked(call.args)).fill([1, '7']))
     const held = (await Promise.all(contended)).filter((hold) => hold !== null)

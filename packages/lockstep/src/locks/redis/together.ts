@@ -13,18 +13,19 @@ interface Asked {
   readonly reject: (error: unknown) => void
 }
 
-/** A script that runs for long keeps everybody else waiting, and the server can begin with the first ones while the others are still being written. */
+/** A script that runs for long keeps everybody else waiting. */
 const togetherMax = 16
 /** Those of one turn that are given nearly as long as each other leave together. */
 const timeoutStepMs = 100
 
 /**
- * What is asked for in one turn of the event loop leaves in few requests, each a script that does one thing after the other in the order of their
- * asking: a request costs client and server more than what is done in it. What is asked for alone leaves as it is.
+ * What is asked for in one turn of the event loop leaves in one request, a script that does one thing after the other in the order of their asking: a
+ * request costs client and server more than what is done in it. What is too much for one waits for the next turn, and what is asked for meanwhile stands
+ * behind it: so the server works on the first ones while the others are made. What is asked for alone leaves as it is.
  */
 export class Together {
   readonly #connection: RedisConnection
-  #asked: Asked[] = []
+  readonly #asked: Asked[] = []
 
   constructor(connection: RedisConnection) {
     this.#connection = connection
@@ -37,20 +38,16 @@ export class Together {
     const inStepsMs = Math.ceil(timeoutMs / timeoutStepMs) * timeoutStepMs
     return new Promise((resolve, reject) => {
       this.#asked.push({ operation, recipe, args, timeoutMs: inStepsMs, resolve, reject })
-      if (this.#asked.length === 1) void Promise.resolve().then(() => this.#sendAll())
+      if (this.#asked.length === 1) void Promise.resolve().then(() => this.#sendSome())
     })
   }
 
-  #sendAll(): void {
-    const asked = this.#asked
-    this.#asked = []
-    for (let from = 0; from < asked.length; ) {
-      const timeoutMs = asked[from]?.timeoutMs
-      let to = from + 1
-      while (to < asked.length && to - from < togetherMax && asked[to]?.timeoutMs === timeoutMs) to += 1
-      void this.#send(asked.slice(from, to))
-      from = to
-    }
+  #sendSome(): void {
+    const timeoutMs = this.#asked[0]?.timeoutMs
+    let count = 1
+    while (count < togetherMax && this.#asked[count]?.timeoutMs === timeoutMs) count += 1
+    void this.#send(this.#asked.splice(0, count))
+    if (this.#asked.length > 0) this.#connection.afterSending(() => this.#sendSome())
   }
 
   async #send(asked: readonly Asked[]): Promise<void> {
