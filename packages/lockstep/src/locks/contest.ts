@@ -39,6 +39,8 @@ export class Contest {
   readonly owners: Owners
   readonly #parts: ContestParts
   readonly #queues = new LocalQueues()
+  /** Names that were given back without an answer: until that is over nobody can have them. */
+  readonly #troubles = new Map<string, LockstepError>()
   readonly #leases = new Set<HeldLease>()
   readonly #desk: LeaseDesk
   #holder: LockHolder
@@ -107,7 +109,7 @@ export class Contest {
     const turn = await this.#turn(key, ask)
     if (turn === null) return null
     const spentMs = this.#nowMs - startedMs
-    return this.#atBackend(key, turn, { ...ask, waitMs: Math.max(0, options.waitMs - spentMs) })
+    return this.#atBackend(key, turn, ask, Math.max(0, options.waitMs - spentMs))
   }
 
   /** The same object for the same label in a row, so that a backend need not write it down anew each time. */
@@ -120,19 +122,23 @@ export class Contest {
     const isTry = ask.waitMs <= 0
     // Those that share may hold it side by side: one that only tries need not know of the others.
     if (isTry && !keepsTurn(ask.mode)) return { kind: 'enter' }
-    const contender = new WaitingContender(ask, this.#nowMs + ask.waitMs, (one) => this.#queues.leave(key, one))
+    const contender = new WaitingContender({
+      ask,
+      untilMs: this.#nowMs + ask.waitMs,
+      leave: (one) => this.#queues.leave(key, one),
+      trouble: () => this.#troubles.get(key) ?? null,
+    })
     if (this.#queues.join(key, contender)) return { kind: 'enter' }
     const turn = contender.wait(this.#parts.environment.timers)
-    // Nobody holds it yet while the head is asking: what the head is told is what this one would be told.
-    if (isTry && !this.#queues.isAsking(key)) contender.giveUp()
+    if (isTry && (!this.#queues.isBrief(key) || this.#troubles.has(key))) contender.giveUp()
     return turn
   }
 
-  /** Whatever goes wrong, the turn passes on. */
-  async #atBackend(key: string, turn: Turn, ask: LockAsk): Promise<LockHold | null> {
+  /** Whatever goes wrong, the turn passes on: who came to wait has one, however little of its wait is left. */
+  async #atBackend(key: string, turn: Turn, ask: LockAsk, waitMs: number): Promise<LockHold | null> {
     const hasTurn = ask.waitMs > 0 || keepsTurn(ask.mode)
     try {
-      const hold = turn.kind === 'granted' ? await turn.next : await this.#parts.backend.contend(ask)
+      const hold = turn.kind === 'granted' ? await turn.next : await this.#parts.backend.contend({ ...ask, waitMs })
       if (hold !== null && keepsTurn(ask.mode)) this.#queues.held(key)
       else if (hasTurn) this.#passOn(key)
       return hold
@@ -169,21 +175,27 @@ export class Contest {
     const { wish, hold } = lease
     const { key, mode } = wish
     this.#leases.delete(lease)
-    if (!keepsTurn(mode)) return this.#giveBack(hold, () => {})
-    const next = this.#queues.next(key)
+    if (!keepsTurn(mode)) return this.#giveBack(null, hold, () => {})
     const { backend } = this.#parts
-    const enterNext = (): void => {
-      if (next !== null && !next.enter()) this.#passOn(key)
+    const next = backend.pass !== undefined && this.#queues.isWaitedFor(key) ? this.#queues.next(key) : null
+    if (next === null || backend.pass === undefined) {
+      this.#queues.releasing(key)
+      return this.#giveBack(key, hold, () => this.#passOn(key))
     }
-    if (next === null || backend.pass === undefined) return this.#giveBack(hold, enterNext)
     try {
       const passed = await backend.pass(hold, { ...next.ask, waitMs: Math.max(0, next.untilMs - this.#nowMs) })
       if (!next.granted(passed.next)) this.#giveBackWhatCame(key, passed.next)
       return passed.wasHeld
     } catch {
+      const enterNext = (): void => {
+        if (next.enter()) return
+        backend.abandon?.(next.ask)
+        this.#passOn(key)
+      }
       // It may have been applied without an answer: then it is not held any more, and it was.
-      if (await this.#giveBack(hold, enterNext)) return true
-      throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message: 'It was given back without an answer.' })
+      if (await this.#giveBack(key, hold, enterNext)) return true
+      const message = 'It was given back without an answer.'
+      throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message, outcome: 'unknown' })
     }
   }
 
@@ -191,7 +203,7 @@ export class Contest {
   #giveBackWhatCame(key: string, next: Promise<LockHold | null>): void {
     const passOn = (): void => this.#passOn(key)
     next
-      .then((hold) => (hold === null ? passOn() : this.#giveBack(hold, passOn).then(() => {})), passOn)
+      .then((hold) => (hold === null ? passOn() : this.#giveBack(key, hold, passOn).then(() => {})), passOn)
       .catch(() => {})
   }
 
@@ -199,13 +211,18 @@ export class Contest {
    * `then` runs when nobody of this process can own the name any more: on one session or connection the next would otherwise own it
    * together with the one before. Rejects at once when the backend is away.
    */
-  async #giveBack(hold: LockHold, then: () => void): Promise<boolean> {
+  async #giveBack(key: string | null, hold: LockHold, then: () => void): Promise<boolean> {
     const given = await giveBack(hold, this.#parts.environment, this.#parts.closing.signal)
     if (given.confirmed) {
       then()
       return given.wasHeld
     }
-    void given.over.then(then)
+    // Whoever waits here meanwhile waits for a backend that is away, and not for somebody else.
+    if (key !== null) this.#troubles.set(key, given.error)
+    void given.over.then(() => {
+      if (key !== null && this.#troubles.get(key) === given.error) this.#troubles.delete(key)
+      then()
+    })
     throw given.error
   }
 

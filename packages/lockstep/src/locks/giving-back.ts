@@ -15,11 +15,16 @@ export async function giveBack(
   { clock, timers }: Pick<LockEnvironment, 'clock' | 'timers'>,
   closing: AbortSignal,
 ): Promise<GivenBack> {
-  const untilMs = Math.max(clock.monotonicMs(), hold.validUntilMs) + hold.ttlMs
+  // An extension that was not answered may have been applied just before.
+  const untilMs = Math.max(clock.monotonicMs() + hold.ttlMs, hold.validUntilMs)
   try {
     return { confirmed: true, wasHeld: await hold.release() }
   } catch (cause) {
-    const error = new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', { message: messageOf(cause), cause })
+    const error = new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
+      message: messageOf(cause),
+      outcome: 'unknown',
+      cause,
+    })
     return { confirmed: false, error, over: giveBackLater() }
   }
 

@@ -72,6 +72,7 @@ export class HeldLease implements Lease, Kept {
   #lagMs = 0
   #tries = 0
   #downgrading: Promise<unknown> | null = null
+  #downgraded: Promise<Lease> | null = null
 
   constructor(wish: Wish, hold: LockHold, desk: LeaseDesk) {
     this.wish = wish
@@ -134,9 +135,11 @@ export class HeldLease implements Lease, Kept {
     this.assertHeld()
     if (this.#heldTooLong()) this.#lose(heldTooLong)
     this.assertHeld()
+    const leftMs = this.#validity.remainingMs()
     const extending = this.hold.extend(ttlMs)
     // A shorter one may be applied without an answer: from its sending on it is all that there is.
     this.#validity.prove(this.hold.validUntilMs)
+    if (this.#validity.remainingMs() < leftMs) this.#armExpiry()
     const held = await extending
     // Lost or released meanwhile: no answer revives it.
     this.assertHeld()
@@ -150,11 +153,20 @@ export class HeldLease implements Lease, Kept {
     return this.#released
   }
 
-  async downgrade(): Promise<Lease> {
+  downgrade(): Promise<Lease> {
+    this.#downgraded ??= this.#downgrade()
+    return this.#downgraded
+  }
+
+  async #downgrade(): Promise<Lease> {
     if (this.mode !== 'write') throw cannotDowngrade(this.name, this.mode)
     this.assertHeld()
     const downgrading = this.#desk.downgrade(this)
-    this.#downgrading = downgrading.catch(() => {})
+    this.#downgrading = downgrading
+      .catch(() => {})
+      .finally(() => {
+        this.#downgrading = null
+      })
     try {
       const reader = await downgrading
       if (reader === null) this.#lose('the backend has given it to somebody else, or forgotten it')
@@ -188,7 +200,9 @@ export class HeldLease implements Lease, Kept {
     if (this.#validity.remainingMs() <= 0) this.#lose('its time had passed while the process stood still')
     if (!this.#isOpen) return
     this.#armExpiry()
-    void this.#renew()
+    // An extension would not find the writer any more, while the reader is on its way.
+    if (this.#downgrading !== null) this.#planAt(this.#nowMs + this.#retryMs, 0)
+    else void this.#renew()
   }
 
   async #renew(): Promise<void> {
@@ -197,8 +211,8 @@ export class HeldLease implements Lease, Kept {
       await this.extend()
       this.#desk.observe({ ...this.#about, kind: 'renewed', marginMs: this.remaining(), tries: this.#tries })
       this.#tries = 0
-    } catch (error) {
-      if (!isLockstepError(error, 'LOCKSTEP_LOCK_UNAVAILABLE')) this.#lose(messageOf(error))
+    } catch {
+      // Whatever it is, it is held until its time has passed: a setting may be mended by then.
       if (!this.#isOpen) return
       this.#state = 'at-risk'
       this.#planAt(this.#nowMs + this.#retryMs, 0)

@@ -53,7 +53,7 @@ export interface Lease extends AsyncDisposable {
   /**
    * Proves it again and counts its time anew, from the sending; on session backends it only proves the session. By less than is left it ends
    * sooner here, and the backend may keep the name from others for as long as before. Fails with `LOCKSTEP_LOCK_UNAVAILABLE` when nobody
-   * answered, which leaves the old end, or `LOCKSTEP_LOCK_LOST`.
+   * answered, which leaves the old end or the nearer one that was asked for, or `LOCKSTEP_LOCK_LOST`.
    */
   extend(ttl?: Duration): Promise<void>
   /** Gives it back. Never throws for one that has ended; a second call gives the first answer. */

@@ -9,8 +9,8 @@ export interface Contender {
   enter(): boolean
   /** The backend was asked for it together with the release of the one before. False when it waits no more. */
   granted(next: Promise<LockHold | null>): boolean
-  /** Somebody of this process holds the name now. One that came to try, and not to wait, goes. */
-  held(): void
+  /** Somebody of this process holds the name, or stands before it and may wait for long. One that came to try, and not to wait, goes. */
+  blocked(): void
 }
 
 /**
@@ -19,15 +19,15 @@ export interface Contender {
  */
 export class LocalQueues {
   readonly #queues = new Map<string, Contender[]>()
-  /** Names whose head is at the backend and does not hold it yet. */
-  readonly #asking = new Set<string>()
+  /** Names whose head is soon answered: it only tries, or is giving the name back. */
+  readonly #brief = new Set<string>()
 
   /** True when it is its turn at once; else `enter` is called when it is. */
   join(name: string, contender: Contender): boolean {
     const queue = this.#queues.get(name)
     if (queue === undefined) {
       this.#queues.set(name, [])
-      this.#asking.add(name)
+      this.#headIs(name, contender)
     } else queue.push(contender)
     return queue === undefined
   }
@@ -39,14 +39,24 @@ export class LocalQueues {
     if (at >= 0) queue.splice(at, 1)
   }
 
-  isAsking(name: string): boolean {
-    return this.#asking.has(name)
+  /** One that only tries may stand behind the head: it is told what the head is told, or has its turn in a moment. */
+  isBrief(name: string): boolean {
+    return this.#brief.has(name)
+  }
+
+  isWaitedFor(name: string): boolean {
+    return (this.#queues.get(name)?.length ?? 0) > 0
   }
 
   /** The head has got it. */
   held(name: string): void {
-    this.#asking.delete(name)
-    for (const contender of [...(this.#queues.get(name) ?? [])]) contender.held()
+    this.#brief.delete(name)
+    this.#block(name)
+  }
+
+  /** The head gives it back: until that is confirmed it is nobody else's turn. */
+  releasing(name: string): void {
+    this.#brief.add(name)
   }
 
   /** The turn passes on to the one that has waited longest, which is answered; null when nobody waits and the turn is over. */
@@ -54,8 +64,20 @@ export class LocalQueues {
     const next = this.#queues.get(name)?.shift()
     if (next === undefined) {
       this.#queues.delete(name)
-      this.#asking.delete(name)
-    } else this.#asking.add(name)
+      this.#brief.delete(name)
+    } else this.#headIs(name, next)
     return next ?? null
+  }
+
+  #headIs(name: string, { ask }: Contender): void {
+    if (ask.waitMs <= 0) this.#brief.add(name)
+    else {
+      this.#brief.delete(name)
+      this.#block(name)
+    }
+  }
+
+  #block(name: string): void {
+    for (const contender of [...(this.#queues.get(name) ?? [])]) contender.blocked()
   }
 }

@@ -4,6 +4,14 @@ import type { Contender } from './local-queue.ts'
 /** What came of a turn: the task asks the backend itself, or is given what the one before has asked for. */
 export type Turn = { readonly kind: 'enter' } | { readonly kind: 'granted'; readonly next: Promise<LockHold | null> }
 
+export interface ContenderParts {
+  readonly ask: LockAsk
+  readonly untilMs: number
+  readonly leave: (contender: Contender) => void
+  /** Why the name cannot be had at all for now; null while somebody else may simply hold it. */
+  readonly trouble: () => Error | null
+}
+
 /**
  * A task that waits for its turn. Abort, the end of its wait and `close` end the wait at any moment before the turn has come, also
  * while the release of the one before is under way.
@@ -11,18 +19,18 @@ export type Turn = { readonly kind: 'enter' } | { readonly kind: 'granted'; read
 export class WaitingContender implements Contender {
   readonly ask: LockAsk
   readonly untilMs: number
+  readonly #parts: ContenderParts
   readonly #result = Promise.withResolvers<Turn | null>()
-  readonly #leave: (contender: Contender) => void
   #timer: Timer | null = null
   #isOver = false
 
-  constructor(ask: LockAsk, untilMs: number, leave: (contender: Contender) => void) {
-    this.ask = ask
-    this.untilMs = untilMs
-    this.#leave = leave
+  constructor(parts: ContenderParts) {
+    this.#parts = parts
+    this.ask = parts.ask
+    this.untilMs = parts.untilMs
   }
 
-  /** Null when the wait is over. Rejects with the reason of the signal. */
+  /** Null when the wait is over. Rejects with the reason of the signal, and at the end of the wait with the trouble that there was. */
   wait(timers: Timers): Promise<Turn | null> {
     const { signal, waitMs } = this.ask
     signal.addEventListener('abort', this.#abort, { once: true })
@@ -31,10 +39,11 @@ export class WaitingContender implements Contender {
   }
 
   giveUp(): void {
-    this.#end(() => this.#result.resolve(null))
+    const trouble = this.#parts.trouble()
+    this.#end(() => (trouble === null ? this.#result.resolve(null) : this.#result.reject(trouble)))
   }
 
-  held(): void {
+  blocked(): void {
     if (this.ask.waitMs <= 0) this.giveUp()
   }
 
@@ -55,7 +64,7 @@ export class WaitingContender implements Contender {
     this.#isOver = true
     this.#timer?.cancel()
     this.ask.signal.removeEventListener('abort', this.#abort)
-    this.#leave(this)
+    this.#parts.leave(this)
     settle()
     return true
   }

@@ -114,6 +114,8 @@ export interface LockBackend {
    * Without it the two are done one after the other.
    */
   pass?(hold: LockHold, ask: LockAsk): Promise<Passed>
+  /** After a `pass` without an answer: whoever it asked for waits no more, and what it may have been granted is taken away. */
+  abandon?(ask: LockAsk): void
   /** Every hold of every kind: of one name, or of all up to a bound (1,000). A name that has waiters and no holder is shown as well. */
   inspect(name?: string): Promise<readonly LockInfo[]>
   /**

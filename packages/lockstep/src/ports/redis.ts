@@ -19,8 +19,8 @@ export interface RedisConnector {
  */
 export interface RedisConnection {
   /**
-   * Runs a script by its digest, and sends the text where the server does not know it. Calls leave in the order in which they were made, those of
-   * one tick together. Rejects with a `RedisCallError`.
+   * Runs a script by its digest, and sends the text where the server does not know it. Calls leave in the order in which they were
+   * made. Rejects with a `RedisCallError`.
    */
   script(
     script: RedisScript,

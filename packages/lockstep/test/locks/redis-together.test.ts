@@ -71,6 +71,21 @@ describe('an extension on one Redis', () => {
   })
 })
 
+describe('a late copy of an acquire on one Redis', () => {
+  it('undoes no extension that came before it', () => {
+    for (const kind of ['mutex', 'read-write'] as const) {
+      const { data } = server()
+      const { scripts, keys, extendKeys } = recipeOf('p', kind, 'n')
+      const member = kind === 'mutex' ? 'a about' : 'w a about'
+      const acquire = () => runtime.run(data, scripts.acquire.lua, keys, [member, '1000', '0 0 '])
+      const granted = acquire()
+      runtime.run(data, scripts.extend.lua, [keys[0], keys[3]].slice(0, extendKeys) as string[], [member, '9000'])
+      expect(acquire()).toEqual(granted)
+      expect((runtime.run(data, scripts.show.lua, keys, []) as readonly Reply[])[3]).toBe(9_000)
+    }
+  })
+})
+
 describe('operations on one Redis that leave together', () => {
   it('answer, publish and leave behind what they do one by one', () => {
     let granted = 0

@@ -14,7 +14,8 @@ import { toReply } from './reply.ts'
 import { toCallError, toOpenError } from './to-call-error.ts'
 
 interface Call {
-  readonly send: (raw: RawRedis) => Promise<unknown>
+  /** `isOpen` says whether somebody still waits for the answer. */
+  readonly send: (raw: RawRedis, isOpen: () => boolean) => Promise<unknown>
   readonly deadlineMs: number
   readonly resolve: (reply: unknown) => void
   readonly reject: (error: RedisCallError) => void
@@ -70,13 +71,15 @@ export class Calls {
   ): Promise<RedisReply> {
     const count = String(keys.length)
     const asText = (raw: RawRedis): Promise<unknown> => raw.call(['EVAL', script.lua, count, ...keys, ...args])
-    const send = (raw: RawRedis): Promise<unknown> => {
+    const send: Call['send'] = (raw, isOpen) => {
       if (!this.#known.has(script)) {
         this.#known.add(script)
         return asText(raw)
       }
       return raw.call(['EVALSHA', digestOf(script), count, ...keys, ...args]).catch((error: unknown) => {
         if (toCallError(error).reply !== 'NOSCRIPT') throw error
+        // What has timed out must not be done any more: whoever has given up has taken it back already.
+        if (!isOpen()) throw new RedisCallError('not-sent', 'The server has forgotten the script.')
         this.#known = new Set([script])
         return asText(raw)
       })
@@ -107,18 +110,20 @@ export class Calls {
     call.isSent = true
     if (this.#inFlight === 0) this.#wasHeard = true
     this.#inFlight += 1
-    call.send(raw).then(
-      (reply) => {
-        this.#answered()
-        this.#open.delete(call)
-        call.resolve(reply)
-      },
-      (error: unknown) => {
-        this.#answered()
-        this.#open.delete(call)
-        call.reject(toCallError(error))
-      },
-    )
+    call
+      .send(raw, () => this.#open.has(call))
+      .then(
+        (reply) => {
+          this.#answered()
+          this.#open.delete(call)
+          call.resolve(reply)
+        },
+        (error: unknown) => {
+          this.#answered()
+          this.#open.delete(call)
+          call.reject(toCallError(error))
+        },
+      )
   }
 
   #answered(): void {

@@ -1,5 +1,5 @@
 /**
- * What the scripts of all kinds of locks begin with. Every name has four keys in one cluster slot:
+ * What the scripts of all kinds of locks begin with. A name has up to four keys:
  *
  *   KEYS[1]  who holds it           KEYS[3]  a list of those who wait, in the order of their coming
  *   KEYS[2]  the last token         KEYS[4]  a hash about them: `deadline limit channel`

@@ -43,8 +43,8 @@ end
 ${luaTime}
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then
-  -- Our own attempt whose answer was lost, or a grant of which we have not heard.
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  -- Our own attempt whose answer was lost, or a grant of which we have not heard. A late copy of it must not undo an extension.
+  if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
   return { 1, redis.call('GET', KEYS[2]) or nextToken() }
 end
 ${handOver}

@@ -20,7 +20,7 @@ export interface RedisLockParts {
   readonly aborts: Aborts
   /** Those that still wait, so that `close` can end them. */
   readonly contentions: Set<{ close(): void }>
-  /** Owners whose pass was not answered: one that does not come again leaves something behind. */
+  /** Owners whose pass was not answered, until they ask again or are abandoned. */
   readonly unsettled: Set<string>
   readonly giveUps: GiveUps
 }

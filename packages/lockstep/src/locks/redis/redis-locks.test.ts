@@ -303,6 +303,40 @@ describe('locks on one Redis, order by order', () => {
     expect(names()).toEqual(['acquire', 'pass', 'release'])
   })
 
+  it('what is abandoned after a pass without an answer is given up', async () => {
+    const { backend, last, names, settled } = world()
+    const contended = backend.contend(ask())
+    await last().answer([1, '7'])
+    const hold = await contended
+    if (hold === null) throw new Error('It was not granted.')
+    const next = ask({ owner: 'next' })
+    const passed = expect(backend.pass?.(hold, next)).rejects.toMatchObject({ outcome: 'unknown' })
+    await last().fail('unknown')
+    await passed
+    backend.abandon?.(next)
+    backend.abandon?.(next)
+    await settled()
+    expect(names()).toEqual(['acquire', 'pass', 'release'])
+  })
+
+  it('one that may wait only briefly is answered in its time, also beside those that have more', async () => {
+    const { backend, sent, pass, settled, timers } = world()
+    const brief = expect(backend.contend(ask({ name: 'a', waitMs: 300 }))).rejects.toMatchObject({
+      code: 'LOCKSTEP_LOCK_UNAVAILABLE',
+    })
+    const patient = backend.contend(ask({ name: 'b' }))
+    await settled()
+    expect(sent).toHaveLength(1)
+    await pass(310)
+    await brief
+    await sent[0]?.answer([
+      [1, '7'],
+      [1, '8'],
+    ])
+    expect(await patient).toMatchObject({ token: 8n })
+    expect(timers.size).toBe(0)
+  })
+
   it('no timer stays after close, and waiters end with it', async () => {
     const { backend, last, timers, sent } = world()
     const contended = expect(backend.contend(ask())).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })

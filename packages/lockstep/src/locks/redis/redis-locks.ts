@@ -55,7 +55,7 @@ export function redisLocks(connector: RedisConnector, options: RedisLocksOptions
   checkOptions(prefix, replicas, callTimeoutMs)
   return (environment) => {
     const connection = connector.open(environment)
-    const together = new Together(connection)
+    const together = new Together(connection, environment.timers)
     const channel = `${prefix}:wake:${environment.random.hex(10, 'lock channel')}`
     return redisBackend({
       backend: `Redis (${connector.name})`,
@@ -102,6 +102,11 @@ function redisBackend(parts: RedisLockParts): LockBackend {
       throwIfClosed()
       return pass(parts, hold, ask)
     },
+    abandon(ask) {
+      if (!parts.unsettled.delete(ask.owner)) return
+      const recipe = recipeOf(parts.prefix, lockKind(ask.mode), ask.name)
+      parts.giveUps.start({ recipe, member: memberOf(ask), ttlMs: ask.ttlMs })
+    },
     async inspect(name) {
       throwIfClosed()
       return inspect(parts, name)
@@ -130,7 +135,7 @@ function throwIfAborted({ unsettled, giveUps, prefix }: RedisLockParts, ask: Loc
 
 /**
  * One script releases and asks for the next waiter of this process. When it is not answered nothing is given up: the caller asks again, with the same
- * owner, and a farewell that overtakes that would take away what it is granted.
+ * owner, and a farewell that overtakes that would take away what it is granted; or it abandons the ask.
  */
 async function pass(parts: RedisLockParts, hold: LockHold, ask: LockAsk): Promise<Passed> {
   const { together, callTimeoutMs, environment, backend } = parts

@@ -67,9 +67,10 @@ end`
 /** ARGV: member, ttl, how it waits. */
 const acquire = `${common}
 local ttl = tonumber(ARGV[2])
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-  -- Our own attempt whose answer was lost, or a grant of which we have not heard.
-  return { 1, hold(ARGV[1], ttl, redis.call('HGET', KEYS[4], ARGV[1]) or nextToken()) }
+local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if ends then
+  -- Our own attempt whose answer was lost, or a grant of which we have not heard. A late copy of it must not undo an extension.
+  return { 1, hold(ARGV[1], math.max(ttl, ends - now), redis.call('HGET', KEYS[4], ARGV[1]) or nextToken()) }
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then enqueue(ARGV[1], ARGV[3]) end
 local token = handOver(ARGV[1], ttl)

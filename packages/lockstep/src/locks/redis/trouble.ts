@@ -1,22 +1,19 @@
 import { LockstepError, messageOf } from '../../errors.ts'
 import { RedisCallError } from '../../ports/index.ts'
-
-/** No repeat helps against these: somebody has to mend a setting. */
-const hopeless = new Set(['NOAUTH', 'WRONGPASS', 'NOPERM', 'WRONGTYPE', 'DENIED', 'NOPROTO'])
-const hopelessWords = /unknown command|DB index is out of range/i
+import { isHopeless } from './hopeless.ts'
 
 /** In the words of the lock contract: configuration for what will not pass by itself, unavailable for everything else. */
 export function toLockError(error: unknown, backend: string): LockstepError {
   if (error instanceof LockstepError) return error
-  const refused = error instanceof RedisCallError && error.failure === 'refused'
-  if (refused && (hopeless.has(error.reply) || hopelessWords.test(error.message)))
+  if (isHopeless(error))
     return new LockstepError('LOCKSTEP_CONFIGURATION', {
-      message: `${backend}: ${error.message}`,
+      message: `${backend}: ${messageOf(error)}`,
       next: 'Check the user, the password, its rights, the database and the prefix; locks need scripts, and pub/sub unless `wakeUp` is poll.',
       cause: error,
     })
   return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
     message: `${backend}: ${messageOf(error)}`,
+    outcome: isUnknown(error) ? 'unknown' : 'not-applied',
     details: { backend },
     cause: error,
   })
