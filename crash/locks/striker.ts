@@ -28,22 +28,16 @@ export class LockStriker {
   readonly #counts = new Map<string, number>()
   /** Two lanes must not strike one worker at once. */
   readonly #struck = new Set<WorkerProcess>()
-  #isOver = false
 
   constructor(parts: StrikerParts) {
     this.#parts = parts
-  }
-
-  /** Those that are carried out come to their end; no other begins. */
-  stop(): void {
-    this.#isOver = true
   }
 
   async strike(strike: LockStrike): Promise<void> {
     await sleep(strike.afterMs)
     if (strike.kind === 'server') return this.#strikeServer(strike)
     const worker = await this.#chosen(strike.target)
-    if (this.#isOver || worker === null) return
+    if (worker === null) return
     this.#struck.add(worker)
     const what = strike.kind === 'link' ? strike.fault : strike.kind
     this.#count(`${what} of a ${strike.target}`)
@@ -90,7 +84,6 @@ export class LockStriker {
   }
 
   async #strikeServer({ fault, forMs, share }: Of<'server'>): Promise<void> {
-    if (this.#isOver) return
     this.#count(`${fault === 'end' ? 'end of connections' : fault} at the servers`)
     const fromMs = nowMs()
     this.connectionEnds.push({ worker: null, atMs: fromMs })
@@ -100,12 +93,12 @@ export class LockStriker {
 
   async #untilHeld(): Promise<void> {
     const untilMs = nowMs() + insideWithinMs
-    while (this.#parts.inside() === null && nowMs() < untilMs && !this.#isOver) await sleep(5)
+    while (this.#parts.inside() === null && nowMs() < untilMs) await sleep(5)
   }
 
   async #chosen(target: Target): Promise<WorkerProcess | null> {
     const free = () => this.#parts.workers.filter((one) => !this.#struck.has(one))
-    for (let waitedMs = 0; waitedMs < insideWithinMs && !this.#isOver; waitedMs += 5) {
+    for (let waitedMs = 0; waitedMs < insideWithinMs; waitedMs += 5) {
       const inside = this.#parts.inside()
       const holder = free().find((one) => one.process === inside)
       if (target === 'holder' && holder !== undefined) return holder

@@ -33,7 +33,7 @@ export class NamedLock {
     })
   }
 
-  /** Null only when somebody else holds it; a backend that is away throws. */
+  /** Null only when somebody else holds it, or another piece of work of this process waits for it; a backend that is away throws. */
   async tryAcquire(options: Omit<AcquireOptions, 'wait'> = {}): Promise<Lease | null> {
     return this.#take(readOptions({ ...options, wait: 0 }, this.#backend))
   }

@@ -24,13 +24,11 @@ type Answer = Grant | { readonly leftMs: number }
 /**
  * One ask for one name, from the first request to its end.
  *
- *   asking     a request is on its way. Moves: granted → held; refused with more to wait → sleeping; neither → over.
- *   sleeping   queued at the server. Moves: a grant comes as a message → confirming; a poke or the poll → asking.
- *   confirming it is asked for, which says that we live. Moves: it was still ours → held; not any more → sleeping.
- *   held       final: the caller has it.
- *   over       final: the wait, the signal, trouble or `close` has ended it, and whatever the server has of it is given up.
- *
- * The signal and the end of the wait are heard in every state but the final ones. An answer that comes too late to be of use is given up as well.
+ *   contending  it asks; when it is refused it stands in the queue of the server, sleeps, and asks again: because it was told of a grant, which it so
+ *               confirms, because it was poked, or because nothing was heard for a while. Moves: granted in time → held; refused and nothing to
+ *               wait, the end of the wait, the signal, trouble or `close` → over.
+ *   held        final: the caller has it.
+ *   over        final: whatever the server has of it, or grants it yet, is given up.
  */
 export class Contention implements Sleeper, Abortable {
   readonly #parts: RedisLockParts
