@@ -1,6 +1,6 @@
 /**
  * Every error of this client. `outcome` answers the caller's first question, did it happen: `not-sent` has left no trace, `refused` was
- * answered with a no and changed nothing, `unknown` may have happened, or may happen yet.
+ * answered with a no, by a server or before anything was sent, and changed nothing, `unknown` may have happened, or may happen yet.
  */
 export type EtcdOutcome = 'not-sent' | 'unknown' | 'refused'
 
@@ -8,7 +8,7 @@ export interface EtcdErrorFields {
   /** What it was about: `/v3/kv/txn at http://127.0.0.1:2379`. */
   readonly subject: string
   readonly why: string
-  /** The status of gRPC that the server answered with; null for what only the client knows. */
+  /** The status of gRPC that the server answered with, or would have; null for what only the client knows. */
   readonly status?: number | null
   readonly cause?: unknown
 }

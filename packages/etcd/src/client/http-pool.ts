@@ -6,7 +6,7 @@ import { type ClientRequest, type IncomingMessage, Agent as PlainAgent, request 
 import { request as secureRequest, Agent as TlsAgent } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 import type { Timers } from 'lockstep/ports'
-import { EtcdError } from '../errors.ts'
+import { EtcdError, grpcStatus } from '../errors.ts'
 
 export interface TlsOptions
   extends Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'minVersion' | 'ciphers'> {
@@ -57,7 +57,7 @@ export class HttpPool {
     this.#timers = options.timers
   }
 
-  /** Rejects with `not-sent` or `unknown`; any HTTP status is an answer. */
+  /** Rejects with `not-sent` or `unknown`, and with `refused` where no request can be made of it; any HTTP status is an answer. */
   exchange(request: HttpRequest): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
@@ -81,7 +81,7 @@ export class HttpPool {
     })
   }
 
-  /** Lines as they come, until somebody ends it. */
+  /** Lines as they come, until somebody ends it. Throws `refused` where no request can be made of it. */
   stream(request: HttpRequest, listener: StreamListener): { close(): void } {
     const opened = this.#open(request, {
       pooled: false,
@@ -115,6 +115,8 @@ export class HttpPool {
 
   #open(request: HttpRequest, on: Handlers): OpenedRequest {
     const subject = `${request.path} at ${request.endpoint}`
+    // Before all else: where it throws, nothing must be waiting for it.
+    const outgoing = this.#start(request, { pooled: on.pooled, subject })
     let left = false
     let isOpen = true
     const settle = (): void => {
@@ -132,8 +134,9 @@ export class HttpPool {
     const close = (): void => fail('the client was closed')
     this.#unanswered.add(close)
     const connecting = this.#timers.after(request.connectMs, () => fail(`no connection in ${request.connectMs} ms`))
-    const answering = this.#timers.after(request.answerMs, () => fail(`no answer in ${Math.round(request.answerMs)} ms`))
-    const outgoing = this.#start(request, on.pooled)
+    const answering = this.#timers.after(request.answerMs, () =>
+      fail(`no answer in ${Math.round(request.answerMs)} ms`),
+    )
     onceConnected(outgoing, () => {
       left = true
       connecting.cancel()
@@ -144,11 +147,24 @@ export class HttpPool {
       response.on('close', () => fail('the connection was closed before the answer was complete'))
       on.response(response)
     })
-    outgoing.end(request.body)
     return { settle, fail, destroy: () => outgoing.destroy(), isOpen: () => isOpen, hasBegun: () => answering.cancel() }
   }
 
-  #start({ endpoint, path, headers, body }: HttpRequest, pooled: boolean): ClientRequest {
+  /** Its events come in a later turn. Node throws for a header or a certificate that is none. */
+  #start(request: HttpRequest, { pooled, subject }: { pooled: boolean; subject: string }): ClientRequest {
+    let outgoing: ClientRequest | undefined
+    try {
+      outgoing = this.#prepare(request, pooled)
+      outgoing.end(request.body)
+      return outgoing
+    } catch (error) {
+      outgoing?.on('error', () => undefined).destroy()
+      const why = `no request can be made of the headers and the tls options: ${wordsOf(error)}`
+      throw new EtcdError('refused', { subject, why, status: grpcStatus.invalidArgument, cause: error })
+    }
+  }
+
+  #prepare({ endpoint, path, headers, body }: HttpRequest, pooled: boolean): ClientRequest {
     const url = new URL(path, endpoint)
     const common = {
       method: 'POST',
@@ -187,7 +203,8 @@ function onceConnected(outgoing: ClientRequest, connected: () => void): void {
   })
 }
 
-function wordsOf(error: Error & { code?: unknown }): string {
-  const code = typeof error.code === 'string' ? `${error.code}: ` : ''
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'it failed'
+  const code = 'code' in error && typeof error.code === 'string' ? `${error.code}: ` : ''
   return `${code}${error.message || error.name}`.slice(0, 300)
 }

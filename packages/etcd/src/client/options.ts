@@ -1,4 +1,6 @@
-import { LockstepError } from 'lockstep'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { createSecureContext } from 'node:tls'
+import { LockstepError, messageOf } from 'lockstep'
 import { type ClientEnvironment, realEnvironment } from '../environment.ts'
 import type { TlsOptions } from './http-pool.ts'
 
@@ -11,6 +13,7 @@ export interface EtcdOptions {
   readonly requestTimeoutMs?: number
   /** Sent with every request, for a proxy in between. */
   readonly headers?: Readonly<Record<string, string>>
+  /** As `tls.connect` of Node takes them: PEM text, and not names of files. */
   readonly tls?: TlsOptions
   /** Sockets per endpoint for calls; a watch has its own. 32 by default; what comes beyond waits for one, within its deadline. */
   readonly socketsMax?: number
@@ -37,6 +40,8 @@ export function etcdSettings(options: EtcdOptions): EtcdSettings {
     throw mistaken(`requestTimeoutMs is ${requestTimeoutMs}`, 'Give 1 to 2147483647 milliseconds.')
   if (!(Number.isInteger(socketsMax) && socketsMax >= 2))
     throw mistaken(`socketsMax is ${socketsMax}`, 'Give a whole number from 2.')
+  checkHeaders(options.headers ?? {})
+  if (options.tls !== undefined) checkTls(options.tls)
   return {
     endpoints: parseEndpoints(options.endpoints),
     credentials: username === undefined || password === undefined ? null : { username, password },
@@ -60,6 +65,35 @@ function parseEndpoints(given: string | readonly string[]): readonly string[] {
       'Write http://host:port or https://host:port without a path; credentials have options of their own.',
     )
   })
+}
+
+/** Node would throw at every request. Neither its words nor ours tell what a header carries. */
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    } catch {
+      throw mistaken(
+        `headers: HTTP cannot carry ${JSON.stringify(name)} with the value that is given`,
+        'Write the name in letters, digits and hyphens, and a value in Latin-1 without a line break, such as one at the end of a file.',
+      )
+    }
+  }
+}
+
+/** Node would throw at every connection. */
+function checkTls(tls: TlsOptions): void {
+  try {
+    createSecureContext(tls)
+  } catch (error) {
+    // Of a wrong type Node tells the value as well, which may be a passphrase.
+    const words = messageOf(error).replace(/ Received .*/s, '')
+    throw mistaken(
+      `tls: no connection can be made with it: ${words}`,
+      'Give ca, cert and key as PEM text and not the name of a file, the key that belongs to cert, and its passphrase if it has one.',
+    )
+  }
 }
 
 function mistaken(what: string, next: string): LockstepError<'LOCKSTEP_CONFIGURATION'> {

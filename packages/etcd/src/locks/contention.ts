@@ -108,7 +108,7 @@ export class Contention {
       for (let standing = first; ; ) {
         this.#patience.check()
         if (!session.isAlive) return 'begin anew'
-        if (standing.blockers === null) return new EtcdHold({ standing, session, queues: this.#parts.queues })
+        if (standing.blockers === null) return new EtcdHold({ ...this.#parts, standing, session })
         await this.#untilWorthALook(standing, standing.blockers, session)
         if (this.#patience.remainingMs <= 0) return await this.#giveUp(standing, session)
         const looked = session.isAlive ? await this.#look(standing, session) : null
@@ -136,7 +136,10 @@ export class Contention {
     }, netMs)
   }
 
-  /** Whoever stands in the queue keeps the place while nobody answers. */
+  /**
+   * Whoever stands in the queue keeps the place while nobody answers, for as long as the session lives: it would be lost to those behind
+   * who have not looked. The 5 s of trouble are for what comes when it has ended.
+   */
   async #look(standing: Standing, session: EtcdSession): Promise<Standing | null> {
     if (mutant('W6-no-list-again')) return { ...standing, blockers: null }
     for (;;) {

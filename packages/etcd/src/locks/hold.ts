@@ -1,12 +1,14 @@
 import type { HoldState, LockHold } from 'lockstep/ports'
 import type { Queues, Standing } from './queues.ts'
 import type { EtcdSession } from './session.ts'
+import type { Sweeper } from './sweeper.ts'
 import { toLockstepError } from './to-lockstep-error.ts'
 
 interface HoldParts {
   readonly standing: Standing
   readonly session: EtcdSession
   readonly queues: Queues
+  readonly sweeper: Sweeper
 }
 
 /** An entry that nobody stands before. It lives with the session; what it proves beyond that is that nobody has taken it away. */
@@ -14,15 +16,18 @@ export class EtcdHold implements LockHold {
   readonly standing: Standing
   readonly session: EtcdSession
   readonly #queues: Queues
+  readonly #sweeper: Sweeper
   readonly #stops: (() => void)[] = []
   /** Its entry belongs to another hold now, or to nobody. */
   #isOver = false
+  #isSwept = false
   readonly downgrade?: () => Promise<LockHold | null>
 
-  constructor({ standing, session, queues }: HoldParts) {
+  constructor({ standing, session, queues, sweeper }: HoldParts) {
     this.standing = standing
     this.session = session
     this.#queues = queues
+    this.#sweeper = sweeper
     if (standing.ask.mode.kind === 'write') this.downgrade = () => this.#downgrade()
   }
 
@@ -47,7 +52,12 @@ export class EtcdHold implements LockHold {
   async release(): Promise<boolean> {
     if (this.#isOver) return false
     this.#stopListening()
-    return this.#asked(this.#queues.leave(this.standing))
+    try {
+      return await this.#asked(this.#queues.leave(this.standing))
+    } catch (error) {
+      this.#sweep()
+      throw error
+    }
   }
 
   watch(tell: (state: HoldState, why: string) => void): void {
@@ -70,7 +80,14 @@ export class EtcdHold implements LockHold {
     if (this.#isOver || !(await this.#asked(this.#queues.makeReader(this.standing)))) return null
     this.end()
     const standing: Standing = { ...this.standing, ask: { ...this.standing.ask, mode: { kind: 'read' } } }
-    return new EtcdHold({ standing, session: this.session, queues: this.#queues })
+    return new EtcdHold({ standing, session: this.session, queues: this.#queues, sweeper: this.#sweeper })
+  }
+
+  /** Whoever gave it back repeats that for a TTL or so; the entry would stand for as long as the session lives. */
+  #sweep(): void {
+    if (this.#isSwept || !this.session.isAlive) return
+    this.#isSwept = true
+    void this.#sweeper.remove(this.standing, this.session)
   }
 
   #stopListening(): void {

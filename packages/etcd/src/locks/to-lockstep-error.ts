@@ -1,7 +1,7 @@
 import { isLockstepError, LockstepError, messageOf } from 'lockstep'
 import { type EtcdError, grpcStatus, isEtcdError } from '../errors.ts'
 
-/** What no repeat mends: credentials, permissions, a server without this interface. */
+/** What no repeat mends: options of which no request can be made, credentials, permissions, a server without this interface. */
 const mistaken: ReadonlySet<number> = new Set([
   grpcStatus.invalidArgument,
   grpcStatus.permissionDenied,
@@ -39,7 +39,9 @@ function isMistake(error: unknown): error is EtcdError {
 function refused(error: EtcdError): LockstepError<'LOCKSTEP_CONFIGURATION'> {
   return new LockstepError('LOCKSTEP_CONFIGURATION', {
     message: `etcd refuses: ${messageOf(error)}`,
-    next: 'Check username and password, the permissions of the role for the prefix of the locks, and that it is etcd 3.4 or newer.',
+    next:
+      'Check username and password, headers and tls, the permissions of the role for the prefix of the locks, and that it is etcd 3.4 or ' +
+      'newer.',
     cause: error,
   })
 }

@@ -235,3 +235,87 @@ test('what is still being taken away at the close leaves no timer', async () => 
   await new Promise((resolve) => setImmediate(resolve))
   expect(time.timers()).toBe(0)
 })
+
+test('a release without an answer is repeated for as long as the session lives, once at a time, and the caller may repeat it too', async () => {
+  let isAway = true
+  let isThere = true
+  const deletes: number[] = []
+  const { time, locks } = open({
+    async delete() {
+      deletes.push(time.now())
+      if (isAway) throw away()
+      const deleted = isThere ? 1 : 0
+      isThere = false
+      return deleted
+    },
+  })
+  const hold = await locks.contend(ask(0))
+  await expect(hold?.release()).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+  await expect(hold?.release()).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+  const startedMs = time.now()
+  // Twice the TTL is behind what the caller repeats it for.
+  await time.advance(30_000)
+  expect(deletes.length).toBeGreaterThan(100)
+  const inBackground = deletes.filter((atMs) => atMs > startedMs)
+  expect(new Set(inBackground).size).toBe(inBackground.length)
+  isAway = false
+  await time.advance(1_000)
+  expect(isThere).toBe(false)
+  const answered = deletes.length
+  expect(await hold?.release()).toBe(false)
+  await time.advance(5_000)
+  expect(deletes.length).toBe(answered + 1)
+  await locks.close()
+  expect(time.timers()).toBe(0)
+})
+
+test('a release that fails behind the end of its session is not repeated: the entry has gone with it', async () => {
+  let deletes = 0
+  const { time, locks } = open({
+    leaseKeepAlive: async () => 0,
+    async delete() {
+      deletes += 1
+      throw away()
+    },
+  })
+  const hold = await locks.contend(ask(0))
+  await time.advance(4_000)
+  await expect(hold?.release()).rejects.toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+  await time.advance(10_000)
+  expect(deletes).toBe(1)
+  await locks.close()
+})
+
+test('whoever stands in the queue keeps the place through trouble while its session lives; then 5 s are borne', async () => {
+  let isAlive = true
+  let hasEntered = false
+  const { time, locks } = open({
+    ...stands,
+    async leaseGrant({ id = 0n, ttlSeconds }) {
+      if (hasEntered) throw away()
+      return { id, ttlSeconds }
+    },
+    leaseKeepAlive: async () => (isAlive ? 9 : 0),
+    async txn(request) {
+      if (hasEntered) throw away()
+      hasEntered = true
+      return (await stands.txn?.(request)) ?? Promise.reject(away())
+    },
+    delete: async () => 1,
+  })
+  let failedMs = 0
+  const failed = locks.contend(ask(120_000)).catch((error: unknown) => {
+    failedMs = time.now()
+    return error
+  })
+  // The look of the net comes within two TTLs, and fails.
+  await time.advance(40_000)
+  expect(failedMs).toBe(0)
+  isAlive = false
+  const endedMs = time.now()
+  await time.advance(20_000)
+  expect(await failed).toMatchObject({ code: 'LOCKSTEP_LOCK_UNAVAILABLE' })
+  // It is found out by the next keep-alive, which comes after a third of the TTL.
+  expect(failedMs - endedMs).toBeLessThan(3_000 + 5_000 + 1_000)
+  await locks.close()
+})

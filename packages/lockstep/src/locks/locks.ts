@@ -50,7 +50,7 @@ export class Locks {
     return this.#mutex(name).acquire(options)
   }
 
-  /** Null only when somebody else holds it; a backend that is away throws. */
+  /** Null only when somebody else holds it, or another piece of work of this process waits for it; a backend that is away throws. */
   async tryAcquire(name: string, options: Omit<AcquireOptions, 'wait'> = {}): Promise<Lease | null> {
     return this.#mutex(name).tryAcquire(options)
   }
