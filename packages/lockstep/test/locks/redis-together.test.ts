@@ -86,6 +86,22 @@ describe('a late copy of an acquire on one Redis', () => {
   })
 })
 
+describe('extensions in one request on one Redis', () => {
+  it('lose what somebody has written over, and nothing else', () => {
+    for (const kind of ['mutex', 'read-write'] as const) {
+      const { data } = server()
+      const member = kind === 'mutex' ? 'a about' : 'w a about'
+      const recipes = ['x', 'y', 'z'].map((name) => recipeOf('p', kind, name))
+      for (const { scripts, keys } of recipes) runtime.run(data, scripts.acquire.lua, keys, [member, '1000', '0 0 '])
+      data.call('DEL', recipes[1]?.keys[0] ?? '')
+      data.call('RPUSH', recipes[1]?.keys[0] ?? '', 'not a lock')
+      const keys = recipes.flatMap((one) => [one.keys[0], one.keys[3]].slice(0, one.extendKeys) as string[])
+      const args = recipes.flatMap(() => [member, '2000'])
+      expect(runtime.run(data, recipes[0]?.scripts.extend.lua ?? '', keys, args)).toEqual([1, 0, 1])
+    }
+  })
+})
+
 describe('operations on one Redis that leave together', () => {
   it('answer, publish and leave behind what they do one by one', () => {
     let granted = 0

@@ -62,7 +62,7 @@ export class Calls {
     return toReply(await this.#call((raw) => raw.call(args), options))
   }
 
-  /** Sent as text once per connection, so that the order of two scripts never depends on what the server had forgotten. */
+  /** Sent as text once per connection, so that the order of two scripts depends on nothing but a server that forgets in between. */
   script(
     script: RedisScript,
     keys: readonly string[],

@@ -120,8 +120,8 @@ export class Contention implements Sleeper, Abortable {
       if (this.#state !== 'contending') return
       answer = this.#grantedToken === null ? await this.#acquire() : await this.#confirm(this.#grantedToken)
     }
-    // It was ended while a request was on its way: what that has brought is taken away again.
-    if (this.#state === 'over' && answer !== null && 'token' in answer) this.#giveUp()
+    // It was ended while a request was on its way: what that has brought, a grant or a place in the queue, is taken away again.
+    if (this.#state === 'over' && answer !== null && ('token' in answer || this.#ask.waitMs > 0)) this.#giveUp()
   }
 
   /** Null when nothing is known; then `#trouble` says why. */

@@ -92,7 +92,8 @@ const extend = `
 local held = {}
 for index = 1, #KEYS do
   held[index] = 0
-  if redis.call('GET', KEYS[index]) == ARGV[2 * index - 1] then
+  -- What somebody has written over is lost, and no reason to lose the others.
+  if redis.pcall('GET', KEYS[index]) == ARGV[2 * index - 1] then
     held[index] = 1
     if redis.call('PTTL', KEYS[index]) < tonumber(ARGV[2 * index]) then
       redis.call('PEXPIRE', KEYS[index], ARGV[2 * index])

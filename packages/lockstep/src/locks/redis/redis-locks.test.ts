@@ -4,6 +4,7 @@ import {
   type LockBackend,
   type LockEnvironment,
   RedisCallError,
+  type RedisCallFailure,
   type RedisConnector,
   type RedisListener,
   type RedisReply,
@@ -20,7 +21,7 @@ interface SentCall {
   readonly name: string
   readonly args: readonly string[]
   answer(reply: RedisReply): Promise<void>
-  fail(failure: 'unknown' | 'not-sent'): Promise<void>
+  fail(failure: RedisCallFailure, reply?: string): Promise<void>
 }
 
 async function settled(): Promise<void> {
@@ -70,8 +71,8 @@ function world() {
           resolve(reply)
           return settled()
         },
-        fail(failure) {
-          reject(new RedisCallError(failure, failure))
+        fail(failure, reply = '') {
+          reject(new RedisCallError(failure, failure, { reply }))
           return settled()
         },
       })
@@ -100,7 +101,7 @@ function world() {
     /** What has been sent last when it is answered: what is asked for leaves at the end of the turn. */
     last: () => ({
       answer: (reply: RedisReply) => settled().then(() => sent.at(-1)?.answer(reply)),
-      fail: (failure: 'unknown' | 'not-sent') => settled().then(() => sent.at(-1)?.fail(failure)),
+      fail: (failure: RedisCallFailure) => settled().then(() => sent.at(-1)?.fail(failure)),
     }),
     message(text: string) {
       listener?.message(text)
@@ -335,6 +336,53 @@ describe('locks on one Redis, order by order', () => {
     ])
     expect(await patient).toMatchObject({ token: 8n })
     expect(timers.size).toBe(0)
+  })
+
+  it('where the server forbids one of several names, each is asked for alone', async () => {
+    const { backend, sent, settled } = world()
+    const [good, bad] = ['good', 'bad'].map((name) => backend.contend(ask({ name, owner: name })))
+    const refused = expect(bad).rejects.toMatchObject({ code: 'LOCKSTEP_CONFIGURATION' })
+    await settled()
+    await sent[0]?.fail('refused', 'NOPERM')
+    expect(sent.map(({ name }) => name)).toEqual(['together', 'acquire', 'acquire'])
+    await sent[1]?.answer([1, '7'])
+    await sent[2]?.fail('refused', 'NOPERM')
+    await refused
+    expect(await good).toMatchObject({ token: 7n })
+  })
+
+  it('a place in the queue that an aborted request brings late is given up', async () => {
+    const { backend, sent, names, settled } = world()
+    const stop = new AbortController()
+    const aborted = expect(backend.contend(ask({ signal: stop.signal }))).rejects.toBe('enough')
+    await settled()
+    stop.abort('enough')
+    await aborted
+    await settled()
+    await sent[1]?.answer(0)
+    await sent[0]?.answer([0, 500])
+    await settled()
+    expect(names()).toEqual(['acquire', 'release', 'release'])
+  })
+
+  it('an extension of a short lease ends in its own time, and not that of the others it leaves with', async () => {
+    const { backend, sent, pass, settled } = world()
+    const contended = ['short', 'long'].map((name) =>
+      backend.contend(ask({ name, ttlMs: name === 'short' ? 600 : 9_000 })),
+    )
+    await settled()
+    await sent[0]?.answer([
+      [1, '7'],
+      [1, '8'],
+    ])
+    const [short, long] = await Promise.all(contended)
+    const failed = expect(short?.extend(600)).rejects.toMatchObject({ outcome: 'unknown' })
+    const extended = long?.extend(9_000)
+    await settled()
+    await pass(110)
+    await failed
+    await sent[1]?.answer([1, 1])
+    expect(await extended).toBe(true)
   })
 
   it('no timer stays after close, and waiters end with it', async () => {

@@ -63,7 +63,7 @@ export function redisLocks(connector: RedisConnector, options: RedisLocksOptions
       connection,
       environment,
       together,
-      extensions: new Extensions(connection, callTimeoutMs),
+      extensions: new Extensions(connection, environment.timers, callTimeoutMs),
       wakeUps: wakeUp === 'poll' ? null : new WakeUps(connection, channel),
       replicas: replicas === 0 ? null : { count: replicas, timeoutMs: callTimeoutMs },
       callTimeoutMs,

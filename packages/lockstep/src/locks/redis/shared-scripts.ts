@@ -103,7 +103,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local held = {}
 for index = 1, #KEYS / 2 do
   local member, ttl = ARGV[2 * index - 1], tonumber(ARGV[2 * index])
-  local until_ = tonumber(redis.call('ZSCORE', KEYS[2 * index - 1], member) or '0')
+  -- What somebody has written over is lost, and no reason to lose the others.
+  local score = redis.pcall('ZSCORE', KEYS[2 * index - 1], member)
+  local until_ = type(score) == 'string' and tonumber(score) or 0
   held[index] = until_ > now and 1 or 0
   if until_ > now then
     redis.call('ZADD', KEYS[2 * index - 1], math.max(until_, now + ttl), member)

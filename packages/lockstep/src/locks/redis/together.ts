@@ -1,30 +1,34 @@
-import { RedisCallError, type RedisConnection, type RedisReply, type Timer, type Timers } from '../../ports/index.ts'
+import {
+  RedisCallError,
+  type RedisConnection,
+  type RedisReply,
+  type RedisScript,
+  type Timers,
+} from '../../ports/index.ts'
+import { type Asked, askForAll } from './batch.ts'
 import type { Recipe } from './recipe.ts'
 
 /** What is asked of one name; the arguments of each are in its script. */
 export type Operation = 'acquire' | 'release' | 'pass'
 
-interface Asked {
+interface AskedOperation extends Asked {
   readonly operation: Operation
   readonly recipe: Recipe
   readonly args: readonly string[]
-  readonly timeoutMs: number
-  readonly resolve: (reply: RedisReply) => void
-  readonly reject: (error: unknown) => void
 }
 
 /** A script that runs for long keeps everybody else waiting. */
 const togetherMax = 16
 
 /**
- * What is asked for in one go leaves in one request, a script that does one thing after the other in the order of their asking: a
- * request costs client and server more than what is done in it. What is too much for one waits for the next turn, and what is asked for meanwhile stands
- * behind it: so the server works on the first ones while the others are made. What is asked for alone leaves as it is.
+ * What is asked for in one go leaves in one request, a script that does one thing after the other in the order of their asking: a request costs
+ * client and server more than what is done in it. What is too much for one waits for the next turn of the event loop, and what is asked for
+ * meanwhile stands behind it: so the server works on the first ones while the others are made. What is asked for alone leaves as it is.
  */
 export class Together {
   readonly #connection: RedisConnection
   readonly #timers: Timers
-  readonly #asked: Asked[] = []
+  readonly #asked: AskedOperation[] = []
 
   constructor(connection: RedisConnection, timers: Timers) {
     this.#connection = connection
@@ -42,38 +46,28 @@ export class Together {
   }
 
   #sendSome(): void {
-    void this.#send(this.#asked.splice(0, togetherMax))
+    this.#send(this.#asked.splice(0, togetherMax))
     if (this.#asked.length > 0) this.#connection.afterSending(() => this.#sendSome())
   }
 
-  async #send(asked: readonly Asked[]): Promise<void> {
-    const [first] = asked
+  #send(all: readonly AskedOperation[]): void {
+    const [first] = all
     if (first === undefined) return
-    const { recipe, operation } = first
-    const script = recipe.together
-    const timeoutMs = Math.max(...asked.map((one) => one.timeoutMs))
-    if (asked.length === 1 || script === null) {
-      const reply = this.#connection.script(recipe.scripts[operation], recipe.keys, first.args, { timeoutMs })
-      return void reply.then(first.resolve, first.reject)
-    }
-    const keys = asked.map((one) => one.recipe.keys[0] as string)
-    const args = asked.flatMap((one) => [one.operation, ...one.args])
-    const timers = this.#shorter(asked, timeoutMs)
-    try {
-      const replies = (await this.#connection.script(script, keys, args, { timeoutMs })) as readonly RedisReply[]
-      for (const [index, one] of asked.entries()) settle(one, replies[index] ?? null)
-    } catch (error) {
-      for (const one of asked) one.reject(error)
-    } finally {
-      for (const timer of timers) timer.cancel()
-    }
+    const script = first.recipe.together
+    if (all.length > 1 && script !== null) this.#sendTogether(script, all)
+    else this.#sendAlone(first)
   }
 
-  /** Those that are given less time than the others they leave with. */
-  #shorter(asked: readonly Asked[], longestMs: number): Timer[] {
-    const brief = asked.filter(({ timeoutMs }) => timeoutMs < longestMs)
-    const late = (): RedisCallError => new RedisCallError('unknown', 'Redis did not answer in time.')
-    return brief.map(({ timeoutMs, reject }) => this.#timers.after(timeoutMs, () => reject(late())))
+  #sendTogether(script: RedisScript, all: readonly AskedOperation[]): void {
+    const keys = all.map((one) => one.recipe.keys[0] as string)
+    const args = all.flatMap((one) => [one.operation, ...one.args])
+    const answered = all.map((one) => ({ ...one, resolve: (reply: RedisReply) => settle(one, reply) }))
+    const parts = { connection: this.#connection, timers: this.#timers }
+    void askForAll(parts, { script, keys, args }, answered, (index) => this.#sendAlone(all[index] as AskedOperation))
+  }
+
+  #sendAlone({ operation, recipe, args, timeoutMs, resolve, reject }: AskedOperation): void {
+    this.#connection.script(recipe.scripts[operation], recipe.keys, args, { timeoutMs }).then(resolve, reject)
   }
 }
 
