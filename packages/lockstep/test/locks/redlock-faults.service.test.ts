@@ -1,9 +1,12 @@
 /** RedLock when masters are away, slow, restarted or wrong. The names are those of bugs that others had. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { codeOf, eventually } from '../../../testkit/src/lock-conformance/watching.ts'
 import { type RunningRedis, startRedis, testsWithRedis } from '../../../testkit/src/services/redis.ts'
 import type { TcpProxy } from '../../../testkit/src/services/tcp-proxy.ts'
+import { ioRedis } from '../../src/adapters/redis/index.ts'
 import { createLocks, isLockstepError } from '../../src/index.ts'
 import { type Locks, type RedlockOptions, redlock } from '../../src/locks/index.ts'
 import { connectorTo, lockKeys, proxied } from './redis-clients.ts'
@@ -151,6 +154,18 @@ if (testsWithRedis())
       await eventually('it is refused', async () => (await refusal()) === 'LOCKSTEP_CONFIGURATION')
       await locks.close()
       await eventually('nothing stays', async () => (await lockKeys(redis, 'sku}')).length === 0, 2_000)
+    })
+    test('a wrong password on every master is a configuration error at once, and is not told', async () => {
+      const guarded = await startRedis({ masters: 3, settings: { requirepass: 'right' }, private: true })
+      closing.push(() => guarded.stop())
+      const urls = guarded.members.map(({ port }) => `redis://:hunter2@127.0.0.1:${port}`)
+      const locks = createLocks(redlock(urls.map((url) => ioRedis(new Redis(url, { lazyConnect: true })))))
+      const startedMs = performance.now()
+      const error = await locks.acquire('sku', { wait: '20s' }).catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ code: 'LOCKSTEP_CONFIGURATION', details: { causes: { length: 3 } } })
+      expect(performance.now() - startedMs).toBeLessThan(2_000)
+      expect(inspect(error, { depth: 10 })).not.toContain('hunter2')
+      await locks.close()
     })
     test('the fence is durable only where every master syncs every write', async () => {
       const { locks } = await open()

@@ -7,6 +7,7 @@ import {
   type LockBackend,
   RedisCallError,
   type RedisConnector,
+  type RedisListener,
   type RedisReply,
   silentLogger,
 } from '../../src/ports/index.ts'
@@ -28,6 +29,8 @@ export interface Fate {
   readonly executed?: Promise<unknown>
   readonly answered?: Promise<unknown>
   readonly isLost?: boolean
+  /** The server's error, such as `NOAUTH Authentication required.`; the call has no effect. */
+  readonly refusal?: string
 }
 
 export class Masters {
@@ -39,14 +42,15 @@ export class Masters {
   acknowledges = true
   /** How much the way of one message may differ from that of another. */
   jitter = 0
-  readonly #listeners = new Map<string, Set<(text: string) => void>>()
+  readonly #listeners = new Map<string, Set<RedisListener>>()
   readonly #data: RedisData[]
+  #opened = 0
 
   constructor(count = 5) {
     this.#data = Array.from({ length: count }, (_, master) => {
       const publish = (channel: string, text: string): number => {
         const listeners = [...(this.#listeners.get(`${master} ${channel}`) ?? [])]
-        for (const told of listeners) this.#after(2 * this.#halfWayMs(), () => told(text))
+        for (const told of listeners) this.#after(2 * this.#halfWayMs(), () => told.message(text))
         return listeners.length
       }
       return new RedisData({ nowMs: () => 1_700_000_000_000 + this.time.nowMs, publish })
@@ -72,11 +76,33 @@ export class Masters {
     timers(): number
     lose(master: number): void
   } {
-    const { environment, timers } = this.time.process()
+    const { environment: own, timers } = this.time.process()
+    this.#opened += 1
+    const shift = this.#opened * 0.29
+    // Processes that drew the same numbers would collide for ever.
+    const random = { ...own.random, fraction: (why: string) => (own.random.fraction(why) + shift) % 1 }
+    const environment = { ...own, random }
     const lost: (() => void)[] = []
     const connectors = this.#data.map((_, master) => this.#connector(master, (tell) => lost.push(tell)))
     const backend = redlock(connectors, options)({ ...environment, log: silentLogger })
     return { backend, timers, lose: (master) => lost[master]?.() }
+  }
+
+  /** What a master publishes arrives nowhere until the connections for messages are restored. */
+  loseMessages(master: number): { restore(): void } {
+    const lost = [...this.#listeners].filter(([key]) => key.startsWith(`${master} `))
+    for (const [key, listeners] of lost) {
+      this.#listeners.delete(key)
+      for (const { lost: tell } of listeners) tell()
+    }
+    return {
+      restore: () => {
+        for (const [key, listeners] of lost) {
+          this.#listeners.set(key, listeners)
+          for (const { restored } of listeners) restored()
+        }
+      },
+    }
   }
 
   count(part: string): number {
@@ -88,7 +114,7 @@ export class Masters {
     let isClosed = false
     let arrivesMs = 0
     const ask = async (lua: string, args: readonly string[], timeoutMs: number, run: () => RedisReply) => {
-      if (isClosed || this.away.has(master)) throw new RedisCallError('not-sent', `${name} is away.`)
+      if (isClosed || this.away.has(master)) throw new RedisCallError('not-sent', 'It is away.')
       const asked = { master, lua, args, atMs: this.time.nowMs }
       this.asked.push(asked)
       const fate = this.fateOf(asked)
@@ -97,6 +123,7 @@ export class Masters {
       const working = (async () => {
         await this.pause(arrivesMs - this.time.nowMs)
         await fate.executed
+        if (fate.refusal !== undefined) throw refused(fate.refusal)
         const reply = run()
         await fate.answered
         if (fate.isLost === true) await new Promise(() => {})
@@ -104,7 +131,7 @@ export class Masters {
         return reply
       })()
       const late = this.pause(timeoutMs).then(() => {
-        throw new RedisCallError('unknown', `${name} did not answer in time.`)
+        throw new RedisCallError('unknown', 'It did not answer in time.')
       })
       late.catch(() => undefined)
       return Promise.race([working, late])
@@ -121,11 +148,12 @@ export class Masters {
               : ([String(args[2]), args[2] === 'appendonly' ? 'yes' : 'always'] as Reply as RedisReply),
           ),
         subscribe: async (channel, listener) => {
-          if (isClosed || this.away.has(master)) throw new RedisCallError('not-sent', `${name} is away.`)
+          if (isClosed || this.away.has(master)) throw new RedisCallError('not-sent', 'It is away.')
           await this.pause(latencyMs)
           while (!this.acknowledges) await this.pause(10)
           const key = `${master} ${channel}`
-          const told = (text: string): void => listener.message(text)
+          // One of its own for each subscription, as of each connection.
+          const told = { ...listener }
           this.#listeners.set(key, (this.#listeners.get(key) ?? new Set()).add(told))
           this.subscribed.add(key)
           return {
@@ -168,6 +196,10 @@ export class Masters {
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.#after(ms, resolve))
   }
+}
+
+function refused(text: string): RedisCallError {
+  return new RedisCallError('refused', `Redis refuses: ${text}`, { reply: text.replace(/ .*/, '') })
 }
 
 export function askOf(others: Partial<LockAsk> = {}): LockAsk {

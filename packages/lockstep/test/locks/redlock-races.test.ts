@@ -14,11 +14,17 @@ async function granted(masters: Masters, contending: Promise<LockHold | null>): 
   return hold as unknown as LockHold
 }
 
+async function released(masters: Masters, hold: LockHold): Promise<boolean> {
+  const releasing = hold.release()
+  await masters.time.advance(5)
+  return releasing
+}
+
 describe('RedLock', () => {
   test('close gives back what an ask was granted that was under way', async () => {
     const masters = new Masters()
     const { backend, timers } = masters.open()
-    await (await granted(masters, backend.contend(askOf({ owner: 'first' })))).release
+    await released(masters, await granted(masters, backend.contend(askOf({ owner: 'first' }))))
     const asked = backend.contend(askOf({ name: 'other' })).catch((error) => error.code)
     await masters.time.advance(0.6)
     expect(masters.owners('other')).not.toContain(null)
@@ -80,7 +86,7 @@ describe('RedLock', () => {
       .backend.contend(askOf({ owner: 'waiter', waitMs: 60_000 }))
       .catch(() => undefined)
     const other = masters.open()
-    await (await granted(masters, other.backend.contend(askOf({ name: 'warm' })))).release
+    await released(masters, await granted(masters, other.backend.contend(askOf({ name: 'warm' }))))
     await masters.time.advance(40)
     const tries = (): number => masters.asked.filter(({ args }) => args[0]?.includes('waiter.')).length
     const before = tries()
@@ -177,7 +183,30 @@ describe('RedLock', () => {
     void backend.contend(askOf({ owner: 'second', waitMs: 60_000 })).catch(() => undefined)
     await masters.time.advance(200)
     expect(masters.subscribed.size).toBe(5)
-    await holder.release
+    expect(await released(masters, holder)).toBe(true)
+  })
+
+  test('who waits asks a second time when the messages were lost: a release may have been missed', async () => {
+    const masters = new Masters()
+    const holder = masters.open()
+    const hold = await granted(masters, holder.backend.contend(askOf({ owner: 'holder' })))
+    const { backend } = masters.open()
+    const first = new AbortController()
+    void backend.contend(askOf({ owner: 'first', waitMs: 60_000, signal: first.signal })).catch(() => undefined)
+    await masters.time.advance(50)
+    first.abort(new Error('not any more'))
+    const lost = [0, 1, 2].map((master) => masters.loseMessages(master))
+    const second = backend.contend(askOf({ owner: 'second', waitMs: 60_000 }))
+    const tries = (): number =>
+      masters.asked.filter(({ args }) => args[0]?.includes('second.') && args[1] !== '').length
+    await masters.time.advance(4)
+    expect(tries()).toBe(10)
+    for (const { restore } of lost) restore()
+    await masters.time.advance(20)
+    // What was told meanwhile is not known.
+    expect(tries()).toBe(15)
+    await released(masters, hold)
+    await granted(masters, second)
   })
 
   test('processes that wait take turns, and a turn that nobody takes any more costs little', async () => {

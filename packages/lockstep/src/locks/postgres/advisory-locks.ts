@@ -24,7 +24,8 @@ const backendName = 'PostgreSQL advisory locks'
 const pollMs = 1_000
 
 /**
- * Mutexes as advisory locks of PostgreSQL 12 or newer. Of the pool one connection is taken and kept, for every name; the pool stays open.
+ * Mutexes as advisory locks of PostgreSQL 12 or newer. Of the pool one connection is taken and kept, for every name; the pool stays open, and
+ * keeps one listener for `acquire`, so that a connection which ends while it is handed over does not end the process.
  *
  * **Guarantees** one holder of a name at a time while that connection lives, and tokens that grow as long as the server's data survives.
  * **Does not guarantee** an order among those who wait; there are no read-write locks, semaphores and elections. `evict` ends the

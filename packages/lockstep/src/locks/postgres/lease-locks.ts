@@ -28,7 +28,8 @@ const backendName = 'PostgreSQL leases'
 const pollMs = { listening: 1_000, alone: 500 }
 
 /**
- * Mutexes as rows of a table of PostgreSQL 12 or newer, through a pool of the package pg. It stays open.
+ * Mutexes as rows of a table of PostgreSQL 12 or newer, through a pool of the package pg. It stays open, and keeps one listener for `acquire`,
+ * so that a connection which ends while it is handed over does not end the process.
  *
  * **Guarantees** one holder of a name at a time by the clock of the database, and tokens that grow as long as its data survives.
  * **Does not guarantee** an order among those who wait; there are no read-write locks, semaphores and elections.
@@ -76,7 +77,7 @@ class LeaseLocks implements LockBackend {
     const { pool, schema, table, timeoutMs, environment } = parts
     const statements = new Statements(pool, environment.timers)
     this.#statements = statements
-    this.#leftovers = new LeaseLeftovers(environment, this.#closing.signal)
+    this.#leftovers = new LeaseLeftovers({ environment, closing: this.#closing.signal, timeoutMs })
     this.#listener = new Listener({ statements, notices: this.#notices, environment, timeoutMs })
     this.#prepared = once(() => makeTable(statements, { table, kind: 'leases', schema, timeoutMs }))
   }

@@ -1,21 +1,10 @@
 /** Statements over a pool, each with a deadline: waiting for a connection counts, and one that does not answer is not used again. */
 import { messageOf } from '../../errors.ts'
-import type { LockEnvironment, PgKeptClientHandle, PgPoolHandle, PgResult } from '../../ports/index.ts'
+import type { LockEnvironment, PgKeptClientHandle, PgResult } from '../../ports/index.ts'
+import { hearHandOvers, type LockPool } from './hand-overs.ts'
 import { NoAnswer, sqlStateOf } from './trouble.ts'
 
-export type LockPool = PgPoolHandle<PgKeptClientHandle>
-
-/**
- * One server message can make a connection usable, and the next one of the same chunk end it: whoever asked for it has not been given it
- * yet, the pool no longer listens, and an error that nobody hears would end the process.
- */
-const heard = new WeakSet<LockPool>()
-
-function hearErrors(pool: LockPool): void {
-  if (heard.has(pool)) return
-  heard.add(pool)
-  pool.on?.('connect', (client) => client.on('error', () => {}))
-}
+export type { LockPool }
 
 /** The end of the time that something may take. */
 export interface Deadline {
@@ -32,7 +21,7 @@ export class Statements {
   constructor(pool: LockPool, timers: LockEnvironment['timers']) {
     this.#pool = pool
     this.#timers = timers
-    hearErrors(pool)
+    hearHandOvers(pool)
   }
 
   /** Rejects with `NoAnswer`, or with what the server answered. */

@@ -7,6 +7,7 @@ import { ownerText, type RedlockKeys } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
 import { acquireScript, releaseScript } from './scripts.ts'
 import { tokenOfMajority, writeBack } from './token-rule.ts'
+import type { Silence } from './trouble.ts'
 
 /** What came of an attempt. What is known of the others grows until `finished`: it is settled before all have answered. */
 export interface Attempted {
@@ -17,7 +18,8 @@ export interface Attempted {
   readonly isHeld: boolean
   /** So many nodes are away that nobody can hold it. */
   readonly isUnavailable: boolean
-  readonly causes: readonly Error[]
+  readonly silences: readonly Silence[]
+  readonly quorum: number
   readonly finished: Promise<void>
   /** Until a majority was locked, or it was settled that it would not be. */
   readonly tookMs: number
@@ -70,7 +72,8 @@ export async function attempt(ask: LockAsk, number: number, parts: AttemptParts)
     get isUnavailable() {
       return poll.votes.isUnavailable
     },
-    causes: poll.causes,
+    silences: poll.silences,
+    quorum: poll.votes.quorum,
     finished: poll.finished,
     tookMs,
     giveUp: () => giveUp(owner, ask.ttlMs, parts),

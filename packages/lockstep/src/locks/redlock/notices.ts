@@ -14,11 +14,12 @@ interface Channel {
   readonly sleepers: Set<() => void>
   /** Null while a node has not acknowledged. */
   readonly subscriptions: Map<RedlockNode, RedisSubscription | null>
+  /** Those whose messages arrive: they have acknowledged, and the connection is there. */
+  readonly heard: Set<RedlockNode>
   /** Resolves when a majority has acknowledged, or is not waited for. */
   readonly open: PromiseWithResolvers<void>
   readonly opening: Timer
   readonly turns: Turns
-  isOpen: boolean
   /** The release that is being told of, by how many nodes, and the one that the sleepers were woken for. */
   told: string
   notices: number
@@ -46,7 +47,7 @@ export class Notices {
     channel.lingering = null
     channel.sleepers.add(woken)
     this.#subscribe(channel)
-    const wasOpen = channel.isOpen
+    const wasOpen = this.#isOpen(channel)
     await channel.open.promise
     return wasOpen
   }
@@ -62,7 +63,7 @@ export class Notices {
    */
   released(name: string, owner: string, listeners: number): void {
     const known = this.#channels.get(name)
-    const others = Math.max(0, listeners - (known?.isOpen === true ? 1 : 0))
+    const others = Math.max(0, listeners - (known !== undefined && this.#isOpen(known) ? 1 : 0))
     if (this.#isClosed || (known === undefined && others === 0)) return
     const channel = known ?? this.#open(name)
     channel.turns.others = others
@@ -93,10 +94,10 @@ export class Notices {
       name,
       sleepers: new Set(),
       subscriptions: new Map(),
+      heard: new Set(),
       open,
       opening: this.#timers.after(subscribeMaxMs, open.resolve),
       turns: new Turns(),
-      isOpen: false,
       told: '',
       notices: 0,
       woken: '',
@@ -114,7 +115,14 @@ export class Notices {
       if (subscriptions.has(node)) continue
       subscriptions.set(node, null)
       node
-        .subscribe(channel.name, (released) => this.#noticed(channel, released))
+        .subscribe(channel.name, {
+          message: (released) => this.#noticed(channel, released),
+          lost: () => channel.heard.delete(node),
+          restored: () => {
+            channel.heard.add(node)
+            this.#noticed(channel, '')
+          },
+        })
         .then(
           (subscription) => this.#subscribed(channel, node, subscription),
           () => subscriptions.delete(node),
@@ -128,8 +136,8 @@ export class Notices {
       return
     }
     channel.subscriptions.set(node, subscription)
-    if ([...channel.subscriptions.values()].filter((one) => one !== null).length < this.#quorum) return
-    channel.isOpen = true
+    channel.heard.add(node)
+    if (!this.#isOpen(channel)) return
     channel.opening.cancel()
     channel.open.resolve()
   }
@@ -168,6 +176,10 @@ export class Notices {
     channel.lingering?.cancel()
     channel.open.resolve()
     for (const subscription of channel.subscriptions.values()) subscription?.close()
+  }
+
+  #isOpen({ heard }: Channel): boolean {
+    return heard.size >= this.#quorum
   }
 
   get #quorum(): number {

@@ -1,4 +1,5 @@
 import type { RedlockNode } from './redlock-node.ts'
+import type { Silence } from './trouble.ts'
 import { Votes } from './votes.ts'
 
 export type Vote = 'yes' | 'no' | 'silent'
@@ -6,9 +7,8 @@ export type Vote = 'yes' | 'no' | 'silent'
 export interface Poll<Answer> {
   readonly votes: Votes
   readonly answers: readonly { readonly node: RedlockNode; readonly answer: Answer }[]
-  /** Why nodes were silent. */
-  readonly causes: readonly Error[]
-  /** All have voted, or were too late; votes, answers and causes grow until then. */
+  readonly silences: readonly Silence[]
+  /** All have voted, or were too late; votes, answers and silences grow until then. */
   readonly finished: Promise<void>
 }
 
@@ -23,14 +23,14 @@ export function pollNodes<Answer>(
 ): Promise<Poll<Answer>> {
   const votes = new Votes(nodes.length)
   const answers: { node: RedlockNode; answer: Answer }[] = []
-  const causes: Error[] = []
+  const silences: Silence[] = []
   return new Promise((resolve) => {
     const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
     let open = nodes.length
     const settle = (): void => {
       open -= 1
       if (open === 0) finish()
-      if (votes.outcome !== 'open') resolve({ votes, answers, causes, finished })
+      if (votes.outcome !== 'open') resolve({ votes, answers, silences, finished })
     }
     for (const node of nodes)
       ask(node, () => votes.outcome === 'open').then(
@@ -40,7 +40,7 @@ export function pollNodes<Answer>(
           settle()
         },
         (error: Error) => {
-          causes.push(error)
+          silences.push({ node: node.name, error })
           votes.count('silent')
           settle()
         },

@@ -1,11 +1,11 @@
 import { mutant } from '#mutant'
-import { LockstepError } from '../../errors.ts'
-import type { LockHold } from '../../ports/index.ts'
+import { type LockHold, RedisCallError } from '../../ports/index.ts'
 import { validUntil } from '../backend/index.ts'
 import { type Poll, pollNodes } from './poll.ts'
 import type { RedlockKeys } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
 import { carelessReleaseScript, extendScript, releaseScript, retakeScript } from './scripts.ts'
+import { type Silence, unavailable } from './trouble.ts'
 
 export interface Grant {
   readonly nodes: readonly RedlockNode[]
@@ -52,7 +52,7 @@ export class RedlockHold implements LockHold {
     if (poll.votes.outcome !== 'won') return this.#notExtended(poll)
     this.#retake(poll, ttlMs)
     const untilMs = validUntil(mutant('W4-renewal-from-reply-time') ? nowMs() : sentMs, ttlMs)
-    if (untilMs <= nowMs()) return this.#notExtended(poll)
+    if (untilMs <= nowMs()) throw unavailable('extended', [...poll.silences, ...tooLate(poll)], poll.votes.quorum)
     this.validUntilMs = Math.max(this.validUntilMs, untilMs)
     this.ttlMs = ttlMs
     return true
@@ -81,15 +81,15 @@ export class RedlockHold implements LockHold {
       return true
     }
     if (poll.votes.no >= poll.votes.quorum) return false
-    throw unavailable('released', poll.causes)
+    throw unavailable('released', poll.silences, poll.votes.quorum)
   }
 
   watch(): void {}
 
   /** Lost when a majority said so; else nobody knows, and it is tried again. */
-  #notExtended({ votes, causes }: Poll<unknown>): boolean {
+  #notExtended({ votes, silences }: Poll<unknown>): boolean {
     if (votes.no >= votes.quorum) return false
-    throw unavailable('extended', causes)
+    throw unavailable('extended', silences, votes.quorum)
   }
 
   /** While a majority holds, a node that has forgotten it stands for it again. */
@@ -102,11 +102,8 @@ export class RedlockHold implements LockHold {
   }
 }
 
-export function unavailable(what: string, causes: readonly Error[]): LockstepError {
-  const reasons = causes.map(({ message }) => message)
-  return new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
-    message: `Too few nodes answered for it to be ${what}: ${reasons.map((reason) => reason.replace(/\.$/, '')).join('; ') || 'they disagree'}.`,
-    details: { causes: reasons },
-    cause: new AggregateError(causes),
-  })
+/** Those who did extend it have answered when that was over already. */
+function tooLate({ answers }: Poll<unknown>): readonly Silence[] {
+  const error = new RedisCallError('unknown', 'It has answered when what it granted had run out.')
+  return answers.filter(({ answer }) => answer === 1).map(({ node }) => ({ node: node.name, error }))
 }

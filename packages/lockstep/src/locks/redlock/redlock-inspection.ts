@@ -1,9 +1,9 @@
 import type { LockInfo } from '../../ports/index.ts'
 import { largestToken } from './largest-token.ts'
-import { unavailable } from './redlock-hold.ts'
 import { keysOf, readOwner } from './redlock-name.ts'
 import type { RedlockNode } from './redlock-node.ts'
 import { inspectScript, releaseScript } from './scripts.ts'
+import { type Silence, unavailable } from './trouble.ts'
 
 const timeoutMs = 1_000
 const inspectedMax = 1_000
@@ -44,17 +44,17 @@ export async function evictOnNodes(
   const answers = await Promise.allSettled(nodes.map((node) => node.ask(release)))
   const released = answers.filter((answer) => answer.status === 'fulfilled' && answer.value !== 0).length
   // Below a majority the holder could still prove it.
-  if (nodes.length - released <= Math.floor(nodes.length / 2)) return [held.info]
-  throw unavailable('taken away', causesOf(answers))
+  if (nodes.length - released < quorumOf(nodes)) return [held.info]
+  throw unavailable('taken away', silencesOf(nodes, answers), quorumOf(nodes))
 }
 
 async function heldUnder(nodes: readonly RedlockNode[], prefix: string, name: string): Promise<Held | null> {
   const { lock, counter } = keysOf(prefix, name)
   const question = { script: inspectScript, keys: [lock, counter], args: [], timeoutMs }
   const answers = await Promise.allSettled(nodes.map((node) => node.ask(question)))
-  const quorum = Math.floor(nodes.length / 2) + 1
+  const quorum = quorumOf(nodes)
   const answered = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-  if (answered.length < quorum) throw unavailable('inspected', causesOf(answers))
+  if (answered.length < quorum) throw unavailable('inspected', silencesOf(nodes, answers), quorum)
   const sights = answered.flatMap((answer): Sight[] => {
     if (!Array.isArray(answer) || typeof answer[0] !== 'string') return []
     return [{ owner: answer[0], leftMs: Number(answer[1]), counter: BigInt(String(answer[2] ?? '0')) }]
@@ -70,8 +70,8 @@ async function heldUnder(nodes: readonly RedlockNode[], prefix: string, name: st
 async function namesOn(nodes: readonly RedlockNode[], prefix: string): Promise<readonly string[]> {
   const lists = await Promise.allSettled(nodes.map((node) => scan(node, prefix)))
   const names = lists.flatMap((list) => (list.status === 'fulfilled' ? list.value : []))
-  if (lists.filter((list) => list.status === 'fulfilled').length <= Math.floor(nodes.length / 2))
-    throw unavailable('listed', causesOf(lists))
+  if (lists.filter((list) => list.status === 'fulfilled').length < quorumOf(nodes))
+    throw unavailable('listed', silencesOf(nodes, lists), quorumOf(nodes))
   return [...new Set(names)].sort()
 }
 
@@ -87,6 +87,17 @@ async function scan(node: RedlockNode, prefix: string): Promise<readonly string[
   return names
 }
 
-function causesOf(results: readonly PromiseSettledResult<unknown>[]): readonly Error[] {
-  return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
+/** The results are in the order of the nodes. */
+function silencesOf(
+  nodes: readonly RedlockNode[],
+  results: readonly PromiseSettledResult<unknown>[],
+): readonly Silence[] {
+  return nodes.flatMap(({ name }, at): Silence[] => {
+    const result = results[at]
+    return result?.status === 'rejected' ? [{ node: name, error: result.reason as Error }] : []
+  })
+}
+
+function quorumOf(nodes: readonly RedlockNode[]): number {
+  return Math.floor(nodes.length / 2) + 1
 }

@@ -5,6 +5,7 @@ import {
   RedisCallError,
   type RedisConnection,
   type RedisConnector,
+  type RedisListener,
   type RedisReply,
   type RedisScript,
   type RedisSubscription,
@@ -76,7 +77,7 @@ export class RedlockNode {
     // Known facts cost no turn: all nodes of an attempt must be asked in one.
     if (this.#known === null) {
       await this.#readFacts()
-      if (!isWanted()) throw new RedisCallError('not-sent', `${this.name} was too late to vote.`)
+      if (!isWanted()) throw new RedisCallError('not-sent', 'It was too late to vote.')
     }
     this.#assertCounts()
     return this.ask(question)
@@ -90,9 +91,8 @@ export class RedlockNode {
     return this.#connection.command(args, { timeoutMs })
   }
 
-  /** Told whose hold was released; of nobody's when some may have been missed. */
-  subscribe(channel: string, released: (owner: string) => void): Promise<RedisSubscription> {
-    return this.#connection.subscribe(channel, { message: released, lost() {}, restored: () => released('') })
+  subscribe(channel: string, listener: RedisListener): Promise<RedisSubscription> {
+    return this.#connection.subscribe(channel, listener)
   }
 
   /** Asked now, and again while it does not answer, until it cannot matter any more. */
@@ -149,12 +149,12 @@ export class RedlockNode {
   #assertCounts(): void {
     const { clock } = this.#environment
     const facts = this.#known
-    if (facts === null) throw new RedisCallError('not-sent', `${this.name} was lost before it could vote.`)
+    if (facts === null) throw new RedisCallError('not-sent', 'It was lost before it could vote.')
     if (facts.syncsEveryWrite || mutant('W5-no-startup-grace')) return
     const graceMs = facts.upSinceMs + this.#startupGraceMs - clock.monotonicMs()
     if (graceMs <= 0) return
     throw new LockstepError('LOCKSTEP_LOCK_UNAVAILABLE', {
-      message: `${this.name} has restarted and may have forgotten locks: it counts in ${Math.ceil(graceMs)} ms.`,
+      message: `It has restarted and may have forgotten locks: it counts in ${Math.ceil(graceMs)} ms.`,
       next: 'Set `appendfsync always` on it; then it counts at once.',
     })
   }

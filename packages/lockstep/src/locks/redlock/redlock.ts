@@ -9,13 +9,15 @@ import type {
 } from '../../ports/index.ts'
 import { type Duration, durationMs } from '../../protocol/index.ts'
 import { locksClosed, Patience } from '../backend/index.ts'
+import { isHopeless } from '../redis/hopeless.ts'
 import { type Attempted, attempt } from './attempt.ts'
 import { Notices } from './notices.ts'
-import { type Grant, RedlockHold, unavailable } from './redlock-hold.ts'
+import { type Grant, RedlockHold } from './redlock-hold.ts'
 import { evictOnNodes, inspectNodes } from './redlock-inspection.ts'
 import { keysOf } from './redlock-name.ts'
 import { RedlockNode } from './redlock-node.ts'
 import { Sleep } from './sleep.ts'
+import { backendName, leaveNoMajority, unavailable } from './trouble.ts'
 
 export interface RedlockOptions {
   /** In front of every key; `lockstep:redlock` unless given. */
@@ -29,8 +31,10 @@ export interface RedlockOptions {
 /** A wait during which too few nodes answer for so long ends with LOCKSTEP_LOCK_UNAVAILABLE. */
 const troubleMaxMs = 5_000
 const sleepMaxMs = 500
+/** A try that has only split the votes is repeated so many times, within this time. */
+const lastRoundsMax = 2
+const lastRoundsMaxMs = 100
 const ttlMinMs = 50
-const backendName = 'RedLock'
 
 /**
  * One lock on N independent masters: it is held while a majority of them stands for it.
@@ -38,7 +42,8 @@ const backendName = 'RedLock'
  * **Guarantees** what {@link Locks} does, also while fewer than half of the masters are away, as long as their clocks run at about the same
  * speed and those that do not sync every write are not asked for `ttlMax` after a restart.
  * **Does not guarantee** fairness, or anything when masters lose what they have answered: `appendfsync always` on each.
- * Fails with `LOCKSTEP_CONFIGURATION` for an even number of masters, fewer than three, or the same server twice.
+ * Fails with `LOCKSTEP_CONFIGURATION` for an even number of masters, fewer than three, or the same server twice; its calls do when so many
+ * masters refuse the password or its rights that the others are no majority.
  *
  * @example
  * const locks = createLocks(redlock([a, b, c, d, e].map((client) => ioRedis(client))))
@@ -109,26 +114,48 @@ class Redlock implements LockBackend {
 
   async #contend(ask: LockAsk): Promise<LockHold | null> {
     const { waitMs, signal } = ask
-    const environment = this.#environment
-    const patience = new Patience({ waitMs, ends: [signal, this.#closing.signal], environment })
+    const patience = this.#patience(signal, waitMs)
     patience.check()
     const { channel } = keysOf(this.#settings.prefix, ask.name)
-    const sleep = new Sleep({ notices: this.#notices, channel, patience, random: environment.random })
+    const sleep = new Sleep({ notices: this.#notices, channel, patience, random: this.#environment.random })
     try {
       if (waitMs > 0) await sleep.begin(this.#roundMs)
       for (let number = 0, splits = 0, troubleSinceMs = this.#nowMs; ; number++) {
         const attempted = await this.#attempt(ask, number, patience)
         if (attempted.grant !== null) return this.#holdOf(attempted.grant, channel)
+        await refuseHopeless(attempted, patience)
         if (!attempted.isUnavailable) troubleSinceMs = this.#nowMs
-        if (this.#nowMs - troubleSinceMs >= troubleMaxMs) throw unavailable('granted', attempted.causes)
-        if (patience.remainingMs <= 0) return await notGranted(attempted, patience)
+        if (this.#nowMs - troubleSinceMs >= troubleMaxMs) throw notGranted(attempted)
+        if (patience.remainingMs <= 0) return await this.#lastRounds(ask, number, attempted)
         splits = attempted.isHeld ? 0 : splits + 1
         const jitterMs = attempted.isHeld ? this.#fullJitterMs(sleepMaxMs) : this.#splitJitterMs(splits)
-        await sleep.forUpTo(jitterMs, { isHeld: attempted.isContended, roundMs: this.#roundMs })
+        await sleep.forUpTo(jitterMs, { isContended: attempted.isContended, roundMs: this.#roundMs })
       }
     } finally {
       sleep.end()
     }
+  }
+
+  /**
+   * The wait is over. Null says that somebody else holds it: a vote that nobody has won is repeated a few times before, apart from each
+   * other, since those who have split it would all be told that.
+   */
+  async #lastRounds(ask: LockAsk, number: number, last: Attempted): Promise<LockHold | null> {
+    const patience = this.#patience(ask.signal, lastRoundsMaxMs)
+    const { channel } = keysOf(this.#settings.prefix, ask.name)
+    for (let attempted = last, round = 1; ; round++) {
+      // It was settled by the first answers; what is told must be true of all.
+      await patience.during(attempted.finished)
+      if (attempted.isUnavailable || !attempted.isContended) throw notGranted(attempted)
+      if (attempted.isHeld || round > lastRoundsMax || patience.remainingMs <= 0) return null
+      await patience.untilWoken(() => () => {}, this.#splitJitterMs(round + 1))
+      attempted = await this.#attempt(ask, number + round, patience)
+      if (attempted.grant !== null) return this.#holdOf(attempted.grant, channel)
+    }
+  }
+
+  #patience(signal: AbortSignal, waitMs: number): Patience {
+    return new Patience({ waitMs, ends: [signal, this.#closing.signal], environment: this.#environment })
   }
 
   inspect(name?: string) {
@@ -205,10 +232,14 @@ class Redlock implements LockBackend {
   }
 }
 
-/** Null when somebody else holds it; else too few nodes have answered. */
-async function notGranted(attempted: Attempted, patience: Patience): Promise<null> {
-  // It was settled by the first answers; what is told must be true of all.
+/** Settings that somebody has to mend before a majority can be had are told of at once. */
+async function refuseHopeless(attempted: Attempted, patience: Patience): Promise<void> {
+  if (!attempted.silences.some(({ error }) => isHopeless(error))) return
+  // It was settled by the first answers; the rest of the nodes may be as hopeless.
   await patience.during(attempted.finished)
-  if (attempted.isUnavailable || !attempted.isContended) throw unavailable('granted', attempted.causes)
-  return null
+  if (leaveNoMajority(attempted.silences, attempted.quorum)) throw notGranted(attempted)
+}
+
+function notGranted({ silences, quorum }: Attempted): LockstepError {
+  return unavailable('granted', silences, quorum)
 }

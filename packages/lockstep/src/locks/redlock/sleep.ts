@@ -15,7 +15,9 @@ const roundsOfPlace = 3
 /** The pauses of one wait. A release ends them early; without messages they are what a poll would be. */
 export class Sleep {
   readonly #parts: SleepParts
-  #isListening = false
+  /** Null before it listens; then whether it could hear of every release since. */
+  #listening: Promise<boolean> | null = null
+  #isAskedAgain = false
   #isWoken = false
   #wake: () => void = () => {}
   /** Releases that it has heard of. */
@@ -29,27 +31,27 @@ export class Sleep {
   async begin(roundMs: number): Promise<void> {
     const { notices, channel } = this.#parts
     if (notices.turns(channel) === null) return
-    this.#isListening = true
-    void notices.listen(channel, this.#woken)
+    this.#listening = notices.listen(channel, this.#woken)
     await this.#turn(roundMs)
   }
 
   /**
-   * Sleeps up to `ms`, or until a release and its turn. While somebody holds it, it first listens, and does not sleep at all before it was
-   * asked again: the release may have come in between.
+   * Sleeps up to `ms`, or until a release and its turn. While a node stands for somebody, it first listens, and does not sleep at all before it was
+   * asked again, unless it could hear all the time: the release may have come in between.
    */
-  async forUpTo(ms: number, { isHeld, roundMs }: { isHeld: boolean; roundMs: number }): Promise<void> {
+  async forUpTo(ms: number, { isContended, roundMs }: { isContended: boolean; roundMs: number }): Promise<void> {
     const { notices, channel, patience } = this.#parts
-    if (isHeld && !this.#isListening) {
-      this.#isListening = true
-      if (!(await patience.during(notices.listen(channel, this.#woken)))) return
+    if (isContended && !this.#isAskedAgain) {
+      this.#isAskedAgain = true
+      this.#listening ??= notices.listen(channel, this.#woken)
+      if (!(await patience.during(this.#listening))) return
     }
     if (await this.#pause(ms)) await this.#turn(roundMs)
   }
 
   end(): void {
     const { notices, channel } = this.#parts
-    if (this.#isListening) notices.leave(channel, this.#woken)
+    if (this.#listening !== null) notices.leave(channel, this.#woken)
   }
 
   readonly #woken = (): void => {
