@@ -53,3 +53,14 @@ it.each([
 it('a URL in a text is shown without its password', () => {
   expect(withoutPasswords(`got 1: redis://u:${secret}@h:1/2.`)).toBe('got 1: redis://…@h:1/2.')
 })
+
+describe('a backend', () => {
+  it('that names a master of RedLock twice is refused', async () => {
+    const { backendNamed } = await import('./compose.ts')
+    const twice = backendNamed('redis://a:1,redis://b:1,redis://a:1')
+    await expect(twice).rejects.toMatchObject({
+      code: 'LOCKSTEP_CONFIGURATION',
+      message: expect.stringContaining('same master twice'),
+    })
+  })
+})

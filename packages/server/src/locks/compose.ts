@@ -69,6 +69,8 @@ async function redisBackend(urls: string): Promise<NamedBackend> {
   const isOne = first !== undefined && others.length === 0
   const { prefix = isOne ? 'lockstep' : 'lockstep:redlock' } = onePrefixOf(masters)
   const names = masters.map(({ name }) => name).join(' and ')
+  if (new Set(masters.map(({ name }) => name)).size < masters.length)
+    throw mistakenAddress('redis', 'has the same master twice', 'Its vote would count twice: give each master once.')
   return {
     open: isOne ? redisLocks(first, { prefix }) : redlock(connectors, { prefix }),
     where: `Redis ${names}, under the prefix ${prefix}`,

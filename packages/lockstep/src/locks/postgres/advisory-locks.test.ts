@@ -43,6 +43,20 @@ test('a grant that comes after the end of the session is no refusal: the try was
   await all.backend.close()
 })
 
+test('a release that is not answered is told as unknown, also when the connection has ended since', async () => {
+  const { time, backend } = locksOver((text) => {
+    if (text.includes('pg_try_advisory_lock')) return Promise.resolve({ rows: [{ token: '1' }], rowCount: 1 })
+    return text.includes('pg_advisory_unlock') ? new Promise(() => {}) : null
+  })
+  const hold = await backend.contend(ask)
+  const releasing = hold?.release().catch((error) => [error.code, error.outcome])
+  await time.advance(2_000)
+  expect(await releasing).toEqual(['LOCKSTEP_LOCK_UNAVAILABLE', 'unknown'])
+  // Its repeat finds that the connection has ended, and the lock with it.
+  expect(await hold?.release()).toBe(false)
+  await backend.close()
+})
+
 test('close does not wait for a connection that is beginning and does not answer', async () => {
   const { time, timers, backend } = locksOver((text) => (text.startsWith('listen') ? new Promise(() => {}) : null))
   const trying = backend.contend(ask).catch((error) => error.code)

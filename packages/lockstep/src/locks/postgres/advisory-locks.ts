@@ -171,11 +171,13 @@ class AdvisoryLocks implements LockBackend {
       session.names.delete(ask.name)
       return null
     } catch (error) {
-      void taking.then(
-        ({ rows }) => (rows.length > 0 ? this.#giveBack(session, ask.name) : session.names.delete(ask.name)),
-        // The lock may be held although its token could not be written.
-        () => this.#giveBack(session, ask.name),
-      )
+      void taking
+        .then(
+          ({ rows }) => (rows.length > 0 ? this.#giveBack(session, ask.name) : session.names.delete(ask.name)),
+          // The lock may be held although its token could not be written.
+          () => this.#giveBack(session, ask.name),
+        )
+        .catch(() => undefined)
       throw error
     }
   }
@@ -212,15 +214,15 @@ class AdvisoryLocks implements LockBackend {
     }
   }
 
-  /** Goes out on the connection that holds it, behind whatever waits there; when that ends, so does the lock. */
+  /** Goes out on the connection that holds it, behind whatever waits there; when that ends, so does the lock. Rejects without an answer. */
   async #giveBack(session: AdvisorySession, name: string): Promise<boolean> {
     if (!session.isAlive) return false
     try {
       return (await session.run(sql.releaseStatement, [name])).rows[0]?.['was_held'] === true
-    } catch {
+    } catch (error) {
       // A connection that cannot be told frees the name by its end.
       session.end('a lock could not be given back')
-      return false
+      throw toLockError(error, backendName)
     } finally {
       session.names.delete(name)
     }
