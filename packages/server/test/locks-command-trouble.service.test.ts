@@ -51,7 +51,7 @@ describe('a server that takes connections and says nothing is given up within se
   test.concurrent.each([
     'redis://:sesame@HOST',
     'rediss://HOST',
-    'redis://HOST,redis://HOST,redis://HOST',
+    'redis://HOST/0,redis://HOST/1,redis://HOST/2',
     'zookeeper://u:sesame@HOST',
     'zookeepers://HOST',
     'etcd://u:sesame@HOST',
