@@ -1,5 +1,5 @@
 import type { LockEnvironment, PgResult } from '../../ports/index.ts'
-import { Patience } from '../backend/index.ts'
+import { Patience, Underway } from '../backend/index.ts'
 import { NoAnswer } from './trouble.ts'
 
 /** The pause between two tries grows from the first to the second. */
@@ -31,7 +31,7 @@ export class LeaseLeftovers {
   readonly #parts: LeaseLeftoversParts
   readonly #patience: Patience
   readonly #kept = new Set<Leftover>()
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Underway()
 
   constructor(parts: LeaseLeftoversParts) {
     this.#parts = parts
@@ -43,16 +43,12 @@ export class LeaseLeftovers {
   takeBack(taking: Promise<PgResult>, release: () => Promise<PgResult>, lastsMs: number): void {
     const leftover = { taking, release, lastsMs, isDropped: false }
     this.#keep(leftover)
-    const running = this.#takeBack(leftover).finally(() => {
-      this.#kept.delete(leftover)
-      this.#running.delete(running)
-    })
-    this.#running.add(running)
+    void this.#running.watch(this.#takeBack(leftover).finally(() => this.#kept.delete(leftover)))
   }
 
   /** After the signal of closing each is asked once more, and waited for no longer. */
-  async over(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running)
+  over(): Promise<void> {
+    return this.#running.over()
   }
 
   #keep(leftover: Leftover): void {

@@ -1,6 +1,6 @@
 /** Leases as rows of a table, by the time of the database. Every statement stands alone, so it works through a transaction pooler. */
 import type { LockAsk, LockBackend, LockEnvironment, LockHold, OpenLockBackend, PgResult } from '../../ports/index.ts'
-import { locksClosed, validUntil } from '../backend/index.ts'
+import { locksClosed, Underway, validUntil } from '../backend/index.ts'
 import { LeaseLeftovers } from './lease-leftovers.ts'
 import * as sql from './lease-statements.ts'
 import { Listener } from './listener.ts'
@@ -70,7 +70,7 @@ class LeaseLocks implements LockBackend {
   readonly #closing = new AbortController()
   readonly #prepared: () => Promise<void>
   readonly #leftovers: LeaseLeftovers
-  readonly #contending = new Set<Promise<LockHold | null>>()
+  readonly #contending = new Underway()
 
   constructor(parts: LeaseLocksParts) {
     this.#parts = parts
@@ -84,13 +84,7 @@ class LeaseLocks implements LockBackend {
 
   async contend(ask: LockAsk): Promise<LockHold | null> {
     if (ask.mode.kind !== 'mutex') throw unsupported(ask)
-    const contending = this.#contend(ask)
-    this.#contending.add(contending)
-    try {
-      return await contending
-    } finally {
-      this.#contending.delete(contending)
-    }
+    return this.#contending.watch(this.#contend(ask))
   }
 
   async #contend(ask: LockAsk): Promise<LockHold | null> {
@@ -118,7 +112,7 @@ class LeaseLocks implements LockBackend {
 
   async close(): Promise<void> {
     this.#closing.abort(locksClosed(backendName))
-    await Promise.allSettled([...this.#contending, this.#listener.close()])
+    await Promise.allSettled([this.#contending.over(), this.#listener.close()])
     await this.#leftovers.over()
   }
 
@@ -185,7 +179,7 @@ class LeaseLocks implements LockBackend {
       },
       extend: async (ttlMs) => {
         const untilMs = validUntil(clock.monotonicMs(), ttlMs)
-        // A shorter one counts from now on, since it may be applied without an answer.
+        // Of a shorter one the row makes nothing, but it is all that was asked for from now on.
         validUntilMs = Math.min(validUntilMs, untilMs)
         const values = [ask.name, ask.owner, ttlMs]
         const { rows } = await this.#asked(sql.extendStatement(this.#parts.table), values, ttlMs / 3)

@@ -10,7 +10,10 @@ import type { LockScripts } from './lock-scripts.ts'
 import { mutexScripts, mutexTogether } from './mutex-scripts.ts'
 import { sharedScripts } from './shared-scripts.ts'
 
-/** Which keys and scripts a name has. The hash tag keeps the keys of a name together where a proxy spreads keys, the prefix off everybody's data. Scripts take several names, so a cluster is refused. */
+/**
+ * Which keys and scripts a name has. The hash tag keeps the keys of a name together where a proxy spreads keys, the prefix off everybody's data.
+ * Scripts take several names, so a cluster is refused.
+ */
 export interface Recipe {
   readonly scripts: LockScripts
   /** The script that does several operations on several names; null where each is asked for by itself. */

@@ -42,7 +42,7 @@ export class RedlockHold implements LockHold {
     const args = [owner, String(ttlMs)]
     const extension = { script: extendScript, keys: [keys.lock, keys.counter], args, timeoutMs: nodeTimeoutMs }
     const sentMs = nowMs()
-    // A shorter one counts from now on, since it may be applied without an answer.
+    // Of a shorter one the nodes make nothing, but it is all that was asked for from now on.
     this.validUntilMs = Math.min(this.validUntilMs, validUntil(sentMs, ttlMs))
     const poll = await pollNodes(
       nodes,

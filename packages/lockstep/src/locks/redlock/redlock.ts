@@ -8,7 +8,7 @@ import type {
   RedisConnector,
 } from '../../ports/index.ts'
 import { type Duration, durationMs } from '../../protocol/index.ts'
-import { locksClosed, Patience } from '../backend/index.ts'
+import { locksClosed, Patience, Underway } from '../backend/index.ts'
 import { isHopeless } from '../redis/hopeless.ts'
 import { type Attempted, attempt } from './attempt.ts'
 import { Notices } from './notices.ts'
@@ -84,8 +84,8 @@ class Redlock implements LockBackend {
   /** What locking a majority takes, so that those who collide wait for longer than that. */
   #roundMs = 1
   readonly #closing = new AbortController()
-  readonly #contending = new Set<Promise<LockHold | null>>()
-  readonly #givingUp = new Set<Promise<void>>()
+  readonly #contending = new Underway()
+  readonly #givingUp = new Underway()
 
   constructor(masters: readonly RedisConnector[], settings: Settings, environment: LockEnvironment) {
     this.ttlMaxMs = settings.ttlMaxMs
@@ -102,14 +102,8 @@ class Redlock implements LockBackend {
     return { fencing, fair: false, wakeUp: 'push' as const, sharing: false }
   }
 
-  async contend(ask: LockAsk): Promise<LockHold | null> {
-    const contending = this.#contend(ask)
-    this.#contending.add(contending)
-    try {
-      return await contending
-    } finally {
-      this.#contending.delete(contending)
-    }
+  contend(ask: LockAsk): Promise<LockHold | null> {
+    return this.#contending.watch(this.#contend(ask))
   }
 
   async #contend(ask: LockAsk): Promise<LockHold | null> {
@@ -171,8 +165,8 @@ class Redlock implements LockBackend {
   async close(): Promise<void> {
     this.#closing.abort(locksClosed(backendName))
     this.#notices.close()
-    await Promise.allSettled(this.#contending)
-    await Promise.all(this.#givingUp)
+    await this.#contending.over()
+    await this.#givingUp.over()
     await Promise.all(this.#nodes.map((node) => node.close()))
   }
 
@@ -197,9 +191,7 @@ class Redlock implements LockBackend {
       this.#roundMs = this.#roundMs * 0.8 + attempted.tookMs * 0.2
       return attempted
     } catch (error) {
-      const givingUp = attempting.then((attempted) => attempted.giveUp())
-      this.#givingUp.add(givingUp)
-      void givingUp.finally(() => this.#givingUp.delete(givingUp))
+      void this.#givingUp.watch(attempting.then((attempted) => attempted.giveUp()))
       throw error
     }
   }
