@@ -116,6 +116,16 @@ describe('the queue of one process', () => {
     expect(order).toEqual(['asked', 'release sent', 'release answered', 'asked'])
     expect(await tried).toBeNull()
   })
+  it('a try that comes while a release is on its way has its turn behind it', async () => {
+    const answered = Promise.withResolvers<void>()
+    const own = over(holding((hold) => ({ release: () => answered.promise.then(() => hold.release()) })))
+    const released = (await own.acquire('sku')).release()
+    const tried = own.tryAcquire('sku')
+    await time.advance(10)
+    answered.resolve()
+    await released
+    expect((await tried)?.state).toBe('held')
+  })
   it('is told within one TTL that the backend is away, and serves again after it', async () => {
     const away = { isAway: false }
     const failing = holding((hold) => ({
